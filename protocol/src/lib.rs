@@ -2,5 +2,16 @@
 //!
 //! The crate does no IO and knows no clock, randomness or async runtime.
 
+pub mod close;
+pub mod error;
+#[cfg(feature = "codec")]
+pub mod event;
+pub mod fold;
+#[cfg(feature = "codec")]
+pub mod frame;
 pub mod id;
+#[cfg(feature = "codec")]
+pub mod json;
+pub mod limits;
 pub mod offset;
+pub mod quote;
