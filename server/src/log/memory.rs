@@ -9,7 +9,7 @@ use durable_sessions_protocol::offset::Offset;
 use tokio::sync::{oneshot, watch};
 
 use super::{
-    AppendError, Batch, BoxFuture, Entry, LOAD_PAGE_BYTES, LoadCursor, LogStore, Record,
+    AppendError, Batch, BoxFuture, Entry, LOAD_PAGE_BYTES, LoadCursor, LogStore, Page, Record,
     SessionMeta, StoreError,
 };
 
@@ -206,7 +206,7 @@ impl LogStore for MemoryStore {
         &self,
         session: &SessionId,
         cursor: Option<LoadCursor>,
-    ) -> BoxFuture<'_, Result<(Vec<Entry>, Option<LoadCursor>), StoreError>> {
+    ) -> BoxFuture<'_, Result<Page, StoreError>> {
         let session = session.clone();
         Box::pin(async move {
             let state = self.usable()?;
@@ -330,7 +330,7 @@ impl Session {
             .collect()
     }
 
-    fn load(&self, mut cursor: LoadCursor) -> (Vec<Entry>, Option<LoadCursor>) {
+    fn load(&self, mut cursor: LoadCursor) -> Page {
         let mut events = self.after(cursor.after).peekable();
         let mut notes = self.notes.range((cursor.after, cursor.notes)..).peekable();
         let (mut entries, mut bytes) = (Vec::new(), 0);

@@ -1,11 +1,12 @@
 //! Where sessions last: an ordered log of events per session, behind one trait.
 //!
 //! Two stores implement it: [`MemoryStore`] keeps nothing over a restart and lets tests decide when a
-//! sync returns; the embedded store keeps a directory of files. Both pass the same contract suite.
+//! sync returns; [`EmbeddedStore`] keeps a directory of files. Both pass the same contract suite.
 
 mod batch;
 #[cfg(test)]
 mod contract;
+mod embedded;
 mod error;
 mod memory;
 
@@ -16,6 +17,7 @@ use durable_sessions_protocol::id::{LogId, SessionId};
 use durable_sessions_protocol::offset::Offset;
 
 pub use self::batch::{Batch, Entry, LoadCursor, Record, SessionMeta};
+pub use self::embedded::EmbeddedStore;
 pub use self::error::{AppendError, StoreError};
 pub use self::memory::MemoryStore;
 
@@ -24,6 +26,9 @@ pub const LOAD_PAGE_BYTES: usize = 256 * 1024;
 
 /// A future that can be stored and sent to another thread.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// One page of a load, and where the next one starts; `None` at the end.
+pub type Page = (Vec<Entry>, Option<LoadCursor>);
 
 /// A durable home of session logs. Share it as `Arc<dyn LogStore>`.
 ///
@@ -65,7 +70,7 @@ pub trait LogStore: Send + Sync + 'static {
         &self,
         session: &SessionId,
         cursor: Option<LoadCursor>,
-    ) -> BoxFuture<'_, Result<(Vec<Entry>, Option<LoadCursor>), StoreError>>;
+    ) -> BoxFuture<'_, Result<Page, StoreError>>;
 
     /// The sessions in the `due` or the `pending` index, each once.
     fn indexed(&self) -> BoxFuture<'_, Result<Vec<SessionId>, StoreError>>;
