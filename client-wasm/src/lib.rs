@@ -1,1 +1,3 @@
-//! Placeholder.
+//! The client of durable sessions: one sans-IO [`core`] and its drivers.
+
+pub mod core;

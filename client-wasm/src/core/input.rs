@@ -1,0 +1,183 @@
+//! What a driver tells the core.
+
+use durable_sessions_protocol::id::{Id, SessionId};
+
+use super::act::Act;
+use super::writer::{RunEnd, Started};
+
+/// Who the client is and where its randomness comes from.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Names this client instance: the same on every reconnect of one tab or process.
+    pub client: Id,
+    /// `user/ID` or `agent/ID`, for a server without a key.
+    pub principal: Option<String>,
+    /// Whether the app has a token function: then [`Output::NeedToken`](super::Output::NeedToken)
+    /// comes before every attempt.
+    pub has_tokens: bool,
+    /// Seeds the jitter of pauses. Any random number.
+    pub seed: u64,
+}
+
+/// What to follow of a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Follow {
+    /// Fold the events: [`Output::Patches`](super::Output::Patches).
+    pub patches: bool,
+    /// Pass the events on: [`Output::Events`](super::Output::Events).
+    pub events: bool,
+    /// Whether the server may join deltas.
+    pub merge: bool,
+}
+
+impl Follow {
+    /// What a page needs: patches, and joined deltas where the server has them.
+    pub const PATCHES: Self = Self { patches: true, events: false, merge: true };
+    /// Each event once, as it is stored.
+    pub const EVENTS: Self = Self { patches: false, events: true, merge: false };
+}
+
+/// The answer to [`Output::NeedToken`](super::Output::NeedToken).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Token {
+    /// Connect with this token.
+    Granted(String),
+    /// The app has nobody to connect as: the client closes as `unauthorized`.
+    SignedOut,
+    /// The token function failed: the attempt has failed and is repeated after a pause.
+    Failed,
+}
+
+/// Something that happened outside the core.
+///
+/// A `socket` is the number of [`Output::Open`](super::Output::Open) that the event belongs to.
+/// What an earlier socket still says is ignored.
+#[derive(Debug)]
+pub enum Input<N> {
+    /// The app follows a session. The first one opens the connection. For a session that is
+    /// followed already only what is passed on changes, from the next event on; `patches` stays as
+    /// it was.
+    Attach {
+        /// Which session.
+        session: SessionId,
+        /// What to pass on.
+        follow: Follow,
+    },
+    /// The app no longer follows a session. Its queued acts are still delivered.
+    Detach {
+        /// Which session.
+        session: SessionId,
+    },
+    /// A user's act, to be delivered exactly once. Ends in [`Output::Sent`](super::Output::Sent) or
+    /// [`Output::Refused`](super::Output::Refused). An id that is waiting already is ignored.
+    Send {
+        /// Which session; it need not be followed.
+        session: SessionId,
+        /// What to say.
+        act: Act,
+    },
+    /// Write runs to a session as this producer. Implies following it; see [`Input::Attach`].
+    Produce {
+        /// Which session.
+        session: SessionId,
+        /// Names the producer: one per process and agent.
+        producer: Id,
+    },
+    /// Start a run. Ends in [`Output::RunStarted`](super::Output::RunStarted) or
+    /// [`Output::RunRefused`](super::Output::RunRefused).
+    StartRun {
+        /// Which session; [`Input::Produce`] comes first.
+        session: SessionId,
+        /// The run.
+        started: Started,
+    },
+    /// One event of an open run, as JSON text. See [`super::Client::has_room`] for backpressure.
+    Write {
+        /// Which session.
+        session: SessionId,
+        /// The run it names.
+        run: Id,
+        /// The event.
+        event: String,
+    },
+    /// End a run. A run that was stopped meanwhile ends `stopped` whatever is said here. Ends in
+    /// [`Output::RunEnded`](super::Output::RunEnded).
+    EndRun {
+        /// Which session.
+        session: SessionId,
+        /// The run.
+        run: Id,
+        /// How.
+        end: RunEnd,
+    },
+    /// Offer to work on an agent's input; offered again on every connection. 0 slots withdraw.
+    Serve {
+        /// Whose input.
+        agent: Id,
+        /// Session names or `prefix*`; none: all.
+        sessions: Vec<String>,
+        /// How many inputs at a time.
+        slots: u32,
+    },
+    /// The work of an [`Output::Wake`](super::Output::Wake) is over, however: its slot is free.
+    WakeDone {
+        /// Whose input.
+        agent: Id,
+        /// Where.
+        session: SessionId,
+        /// The message.
+        input: Id,
+    },
+    /// Connect again after a fatal end, or at once when waiting.
+    Reconnect,
+    /// The app is done: everything that waits is refused as `closed`.
+    Close,
+
+    /// The answer to [`Output::NeedToken`](super::Output::NeedToken).
+    Token {
+        /// Which attempt.
+        socket: u32,
+        /// The token.
+        token: Token,
+    },
+    /// The socket is open.
+    Opened {
+        /// Which socket.
+        socket: u32,
+    },
+    /// A text message came.
+    Frame {
+        /// Which socket.
+        socket: u32,
+        /// The parsed JSON.
+        frame: N,
+        /// Length of its text in bytes.
+        bytes: usize,
+    },
+    /// A message came that is not JSON text.
+    Malformed {
+        /// Which socket.
+        socket: u32,
+    },
+    /// The socket is closed, or could not be opened.
+    Closed {
+        /// Which socket.
+        socket: u32,
+        /// The close code; 1006 when there was none.
+        code: u16,
+    },
+    /// The time of [`super::Client::timeout`] has come.
+    Timeout,
+    /// The page is visible again, was resumed, or was shown: look whether the socket lives.
+    Woke,
+    /// The page came out of a cache: the socket is dead whatever it says.
+    Restored,
+    /// The page is about to be frozen: close the socket until [`Input::Woke`] or
+    /// [`Input::Restored`].
+    Suspend,
+    /// The system says that it is online or offline. A hint.
+    Network {
+        /// Which of the two.
+        online: bool,
+    },
+}

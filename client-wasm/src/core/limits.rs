@@ -1,0 +1,37 @@
+//! Limits of the client: every queue, timeout and pause has its name here.
+
+/// From the first step of an attempt to the server's `welcome`.
+pub const CONNECT_TIMEOUT_MS: u64 = 8_000;
+/// How long the app's token function may take before the attempt counts as failed.
+pub const TOKEN_TIMEOUT_MS: u64 = 30_000;
+/// How long the answer to a `ping` may take after the page came back.
+pub const PROBE_TIMEOUT_MS: u64 = 2_000;
+/// A timer that fires this much after its time says that the process slept: its verdict is put off
+/// by one turn of the event loop, in which the frames that came meanwhile are read.
+pub const LATE_TIMER_MS: u64 = 1_000;
+
+/// Shortest pause between attempts, after the first retry, which is immediate.
+pub const BACKOFF_MIN_MS: u64 = 500;
+/// Longest pause between attempts.
+pub const BACKOFF_MAX_MS: u64 = 20_000;
+/// A connection that lived this long after its `welcome` ends a row of failures.
+pub const STABLE_LIFE_MS: u64 = 5_000;
+/// Longest pause a server may ask for.
+pub const RETRY_AFTER_MAX_MS: u64 = 10 * 60 * 1000;
+
+/// Unacknowledged acts of one session. Beyond it: `outbox_full`.
+pub const OUTBOX_MAX_ENTRIES: usize = 256;
+/// Unacknowledged acts of one session, in bytes of JSON. Beyond it: `outbox_full`.
+pub const OUTBOX_MAX_BYTES: usize = 4 * 1024 * 1024;
+
+/// Publishes of one producer that wait for their answer.
+pub const WINDOW_MAX_PUBLISHES: usize = 64;
+/// Bytes of events joined into one publish.
+pub const PUBLISH_TARGET_BYTES: usize = 64 * 1024;
+/// Unacknowledged publishes of one producer, in bytes of JSON. Beyond it a writer has to wait.
+pub const WRITER_MAX_BYTES: usize = 1024 * 1024;
+/// How often a connection names the runs whose leases it keeps.
+pub const LEASE_PING_MS: u64 = 10_000;
+
+/// Bytes of events taken before the server is told so; a quarter of what it sends unasked.
+pub const SEEN_EVERY_BYTES: usize = durable_sessions_protocol::limits::UNSEEN_MAX_BYTES / 4;
