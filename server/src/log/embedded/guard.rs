@@ -5,8 +5,8 @@
 //! each journal, that commits follow one another without a gap, that the last answered commit is
 //! there, and the manifests and tables.
 
-use std::fs::{self, OpenOptions};
-use std::io::{Seek, SeekFrom, Write};
+use std::fs::{self, File, OpenOptions};
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -22,6 +22,8 @@ pub(super) const FORMAT_FILE: &str = "format";
 /// What stands in it.
 pub(super) const FORMAT: &[u8] = b"durable-sessions store 1\n";
 
+/// How much of a journal is read at a time.
+const READ_BYTES: usize = 256 * 1024;
 /// How far the engine's background work can move its sequence between our look and the commit.
 const SEQUENCE_SLACK: u64 = 1024;
 
@@ -100,6 +102,27 @@ fn journals(store: &Path) -> Result<Vec<(u64, PathBuf)>, StoreError> {
     Ok(journals)
 }
 
+/// The file without the zeros at its end: a journal is made 64 MiB long, and no batch ends in zero.
+fn read_used(path: &Path) -> std::io::Result<Vec<u8>> {
+    let (mut file, mut bytes, mut chunk) = (File::open(path)?, Vec::new(), vec![0; READ_BYTES]);
+    let (zeros, mut skipped) = (vec![0; READ_BYTES], 0);
+    loop {
+        let count = file.read(&mut chunk)?;
+        match (chunk.get(..count), zeros.get(..count)) {
+            (None | Some([]), _) | (_, None) => break,
+            (part, zeros) if part == zeros => skipped += count,
+            (Some(part), _) => {
+                bytes.resize(bytes.len() + skipped, 0);
+                bytes.extend_from_slice(part);
+                skipped = 0;
+            }
+        }
+    }
+    let used = bytes.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
+    bytes.truncate(used);
+    Ok(bytes)
+}
+
 struct Walk {
     keep: Keep,
     previous: Option<JournalBatch>,
@@ -117,7 +140,7 @@ struct Change {
 
 impl Walk {
     fn file(&mut self, path: &Path, is_last: bool, answered: u64) -> Result<(), StoreError> {
-        let file = fs::read(path).map_err(directory(path))?;
+        let file = read_used(path).map_err(directory(path))?;
         let (mut batches, mut unanswered, mut dropped) = (0_u64, None, None);
         let (end, rest) = journal::walk(&file, |batch| {
             batches += 1;

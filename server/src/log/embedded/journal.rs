@@ -50,6 +50,7 @@ pub(super) enum Rest {
 }
 
 /// Calls `visit` with each intact batch from the start of the file, and judges what follows.
+/// `file` comes without the zeros at its end.
 pub(super) fn walk<E>(
     file: &[u8],
     mut visit: impl FnMut(JournalBatch) -> Result<(), E>,
@@ -64,17 +65,15 @@ pub(super) fn walk<E>(
 
 fn judge(file: &[u8], position: usize) -> Rest {
     let rest = file.get(position..).unwrap_or_default();
-    let used = rest.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
-    let rest = rest.get(..used).unwrap_or_default();
     if rest.is_empty() {
         return Rest::Clean;
     }
     // Text of events holds no control characters, so a trailer inside a batch is one.
     let trailer = rest.windows(TRAILER.len()).position(|window| window == TRAILER);
-    if trailer.is_some_and(|at| at + TRAILER.len() < used) {
+    if trailer.is_some_and(|at| at + TRAILER.len() < rest.len()) {
         return Rest::Damaged("more than one batch would be cut off");
     }
-    let intact_behind = (1..used).any(|skip| parse(file, position + skip).is_some());
+    let intact_behind = (1..rest.len()).any(|skip| parse(file, position + skip).is_some());
     if intact_behind {
         return Rest::Damaged("an intact batch lies behind the damage");
     }
