@@ -1,0 +1,41 @@
+/** Why something was refused. The same codes stand in frames, in HTTP answers and here. */
+export type ErrorCode =
+  | "unauthorized" | "forbidden" | "invalid" | "too_large" | "rate_limited" | "outbox_full"
+  | "busy" | "run_stopped" | "run_ended" | "not_owner" | "fenced" | "sequence_gap"
+  | "id_conflict" | "already_claimed" | "already_answered" | "log_changed" | "not_found"
+  | "not_supported" | "draining" | "storage_full" | "unavailable" | "closed";
+
+/** The error object of every transport, as far as the client uses it. */
+export interface Problem {
+  code: ErrorCode;
+  detail?: string;
+  retryable?: boolean;
+  side_effects?: "none" | "unknown";
+  retry_after_ms?: number;
+}
+
+/** The one error this package throws and rejects with. */
+export class DurableSessionsError extends Error {
+  /** Which rule was broken. */
+  readonly code: ErrorCode;
+  /** What happened and what to do, for a developer. */
+  readonly detail: string;
+  /** Whether the same call may succeed later, unchanged. */
+  readonly retryable: boolean;
+  /** `unknown`: it may have taken effect all the same. */
+  readonly sideEffects: "none" | "unknown";
+  /** How long to wait before the next try, if the server said so. */
+  readonly retryAfterMs?: number;
+
+  /** @internal */
+  constructor(problem: Problem) {
+    const detail = problem.detail ?? "";
+    super(detail ? `${problem.code}: ${detail}` : problem.code);
+    this.name = "DurableSessionsError";
+    this.code = problem.code;
+    this.detail = detail;
+    this.retryable = problem.retryable ?? false;
+    this.sideEffects = problem.side_effects ?? "none";
+    if (problem.retry_after_ms !== undefined) this.retryAfterMs = problem.retry_after_ms;
+  }
+}

@@ -1,0 +1,2 @@
+export * from "./index.js";
+export { load, type WasmSource } from "./wasm/slim.js";

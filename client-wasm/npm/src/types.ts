@@ -1,0 +1,238 @@
+// The public shapes. Names of the API are camelCase; raw events keep the names they have on the wire.
+import type { DurableSessionsError, ErrorCode } from "./errors.js";
+
+/** The application's own types: what its messages and data events carry. */
+export interface App {
+  message?: unknown;
+  data?: Record<string, unknown>;
+  answer?: unknown;
+}
+
+/** Ends a subscription. Calling it twice is harmless. */
+export type Off = () => void;
+
+/** Options of {@link connect}; all are optional. */
+export interface ConnectOptions {
+  /** Called before every connection attempt. A throw is tried again, `null` means signed out. */
+  token?: () => Promise<string | null>;
+  /** Whether the tabs of a browser share one connection. Every tab has its own for now. */
+  tabs?: "shared" | "solo";
+  /** Where sends wait for their ack. They are kept in memory for now. */
+  outbox?: "durable" | "memory";
+  /** `user/ID`, for a server without a key, which believes it. */
+  as?: string;
+  /** A constructor to use in place of the global `WebSocket`, such as that of the `ws` package. */
+  WebSocket?: new (url: string, protocols: string) => unknown;
+  /** Told, in words for a developer, what the connection does. */
+  log?: (line: string) => void;
+}
+
+/** How the connection is. `waiting` and `offline` count down to {@link Client.retryAt}. */
+export type ClientStatus = "connecting" | "live" | "waiting" | "offline" | "closed";
+
+/** One connection to a server, for any number of sessions. */
+export interface Client<A extends App = App> extends Disposable {
+  readonly status: ClientStatus;
+  readonly role: "leader" | "follower" | "solo";
+  /** When the next attempt is due, ms since the epoch; `null` unless waiting. */
+  readonly retryAt: number | null;
+  /** Why the connection is closed or waits, if the reason is known. */
+  readonly error: DurableSessionsError | null;
+  /** Calls `fn` after a change of status, role, retryAt or error, at most once a frame. */
+  subscribe(fn: () => void): Off;
+  /** Attaches to a session; the same id gives the same object until it is detached. */
+  session(id: string, options?: SessionOptions<A>): Session<A>;
+  /** Tries to connect at once. */
+  reconnect(): void;
+  /** Closes the connection, its timers and listeners for good. No run is stopped. */
+  close(): void;
+}
+
+/** Options of {@link Client.session}. Neither is supported yet: giving one throws `not_supported`. */
+export interface SessionOptions<A extends App = App> {
+  /** Begin at the n-th last message. */
+  last?: number;
+  /** Begin with a transcript that was fetched before. */
+  snapshot?: Transcript<A>;
+}
+
+/** `stale`: the transcript is what it was when the connection was cut. */
+export type SessionStatus = "loading" | "live" | "stale" | "closed";
+
+/** One session as this client sees it. */
+export interface Session<A extends App = App> extends Disposable {
+  readonly id: string;
+  readonly status: SessionStatus;
+  /** Why the session is closed or stale, if the reason is known. */
+  readonly error: DurableSessionsError | null;
+  /** Resolves once the transcript has caught up; rejects only when the session is closed before. */
+  readonly ready: Promise<void>;
+  /** The transcript as of now: immutable, and the same object until something changes. */
+  transcript(): Transcript<A>;
+  /** Calls `fn` after a change of transcript or status, at most once a frame. */
+  subscribe(fn: () => void): Off;
+  /**
+   * Sends a message. It stands in the transcript before the call returns, as `sending`, and stays
+   * there as `refused` if the server will not have it; sending that id again tries again.
+   * Resolves once the message is durable.
+   */
+  send(input: string | MessageInput<A>): Promise<Ack>;
+  /**
+   * Stops a run, the run that answers a message, or everything that stands at or before this
+   * client's offset. Resolves once the stop is durable.
+   */
+  stop(target?: StopTarget): Promise<StopReceipt>;
+  /** Appends a data event. Resolves once it is durable. */
+  publish<K extends DataName<A>>(name: K, data: DataOf<A, K>): Promise<Ack>;
+  /** Takes a refused message out of the transcript. */
+  discard(id: string): void;
+  /** The batches of the log as they arrive. */
+  events(options?: EventsOptions): AsyncIterable<Batch>;
+  /** Calls `fn` with each event as it arrives, with deltas joined where the server joined them. */
+  on(name: "event", fn: (event: LogEvent) => void): Off;
+  /** Calls `fn` with each change of status. */
+  on(name: "status", fn: (status: SessionStatus) => void): Off;
+  /** Calls `fn` when the log was replaced by another and the transcript starts over. */
+  on(name: "reset", fn: (log: string) => void): Off;
+  /** Leaves the session. What was sent is still delivered; no run is stopped. */
+  detach(): void;
+}
+
+/** The names of the app's data events. */
+export type DataName<A extends App> = A["data"] extends Record<string, unknown>
+  ? keyof A["data"] & string
+  : string;
+
+/** What the app's data event of a name carries. */
+export type DataOf<A extends App, K> = A["data"] extends Record<string, unknown>
+  ? K extends keyof A["data"] ? A["data"][K] : never
+  : unknown;
+
+/** A message to send. Either `text` or `parts`. */
+export interface MessageInput<A extends App = App> {
+  /** Made if absent. The id of a refused message, alone, sends that message again. */
+  id?: string;
+  text?: string;
+  parts?: Part[];
+  /** The app's own JSON. */
+  data?: A["message"];
+  /** The agent it is for; `null` makes it a note that wakes nobody. */
+  to?: string | null;
+  /** What happens while the agent has an open run. The server's default is `queue`. */
+  ifRunning?: "queue" | "parallel" | "interrupt" | "reject";
+  /** A message that this one, with all after it, replaces. */
+  replaces?: string;
+}
+
+/** What is stopped. `cascade: false` leaves the runs below a run alone. */
+export type StopTarget = { run: string; cascade?: boolean } | { message: string };
+
+/** Where something that was sent stands in the log. */
+export interface Ack {
+  id: string;
+  offset: number;
+}
+
+/** A durable stop. Nothing the stopped runs do is in the log after `offset`, but their end. */
+export interface StopReceipt extends Ack {
+  /** Resolves when every run the stop fenced has ended. */
+  ended(signal?: AbortSignal): Promise<{ run: string; outcome: Outcome }[]>;
+}
+
+/** How a run ended. */
+export type Outcome = "completed" | "failed" | "stopped" | "lost";
+
+/** Options of {@link Session.events}. */
+export interface EventsOptions {
+  /** Begin after this offset. Only the transcript's present offset, the default, is supported. */
+  after?: number;
+  /** Whether the server may join deltas. Only `true`, the default, is supported. */
+  merge?: boolean;
+  /** Ends the iteration. */
+  signal?: AbortSignal;
+}
+
+/** Events that move a reader from the offset `first - 1` to `last` as one step. */
+export interface Batch {
+  first: number;
+  last: number;
+  events: LogEvent[];
+}
+
+/** An event as it stands in the log. */
+export interface LogEvent {
+  kind: string;
+  offset: number;
+  /** When, ms since the epoch. */
+  at: number;
+  from: Principal;
+  [field: string]: unknown;
+}
+
+/** Who wrote something, as the server authenticated it. */
+export interface Principal {
+  kind: "user" | "agent";
+  id: string;
+}
+
+/** The fold of a log: what people read. */
+export interface Transcript<A extends App = App> {
+  /** Names this life of the log; `null` until the server has told it. */
+  readonly log: string | null;
+  /** The last offset it holds. */
+  readonly offset: number;
+  readonly title: string | null;
+  readonly messages: readonly Message<A>[];
+  /** Runs that work for no other run. */
+  readonly runs: readonly Run[];
+  /** All runs that have not ended. */
+  readonly active: readonly Run[];
+  readonly hasOlder: boolean;
+}
+
+/** Where a message stands. `sending` and `refused` ones are not in the log. */
+export type MessageState =
+  | "sending" | "refused" | "sent" | "streaming" | "completed" | "failed" | "stopped" | "lost";
+
+/** A message of a transcript. */
+export interface Message<A extends App = App> {
+  readonly id: string;
+  readonly role: "user" | "assistant";
+  /** Absent while it is only here and the client was not told who it is. */
+  readonly from?: Principal;
+  /** When, ms since the epoch. */
+  readonly at: number;
+  /** Its text parts joined. */
+  readonly text: string;
+  readonly parts: readonly Part[];
+  readonly data?: A["message"];
+  readonly run?: string;
+  /** Why its run failed, or why it was refused. */
+  readonly error?: { code: ErrorCode | (string & {}); detail?: string };
+  readonly state: MessageState;
+}
+
+/** A part of a message: text, reasoning, a tool's input, a file by its URL, or the app's own. */
+export interface Part {
+  readonly type: string;
+  readonly text?: string;
+  readonly [field: string]: unknown;
+}
+
+/** Where a run stands. */
+export type RunState =
+  | "running" | "suspended" | "stopping" | "completed" | "failed" | "stopped" | "lost";
+
+/** One agent's piece of work. */
+export interface Run {
+  readonly id: string;
+  readonly agent: string;
+  readonly state: RunState;
+  readonly parent?: string;
+  readonly inReplyTo?: string;
+  readonly children: readonly Run[];
+  /** Questions that wait for an answer. */
+  readonly asks: readonly { readonly id: string; readonly body: unknown }[];
+  readonly error?: { code: ErrorCode | (string & {}); detail?: string };
+  readonly usage?: unknown;
+}

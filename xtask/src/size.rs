@@ -1,0 +1,47 @@
+//! What the browser package weighs, part by part.
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::{command::output, node, package, wasm::Optimise};
+
+/// The most that an application may pay for the package: gzip of its minified bundle, in bytes.
+const TOTAL_GZIP_LIMIT_BYTES: u64 = 30_000;
+
+/// The name of the line that is the sum, as an application's bundler would make it.
+const TOTAL: &str = "total, minified";
+
+/// `cargo xtask size`
+pub(crate) fn run() -> Result<()> {
+    let built = package::directory(Optimise::Size)?;
+    let built = built.to_string_lossy();
+    let measured = output(&mut node::node(&package::source(), &["size.mjs", &built]))?;
+    let parts = measured.lines().map(Part::parse).collect::<Result<Vec<_>>>()?;
+
+    println!("{:<30}{:>10}{:>10}{:>10}", "bytes", "raw", "gzip", "brotli");
+    for Part { name, raw, gzip, brotli } in &parts {
+        println!("{name:<30}{raw:>10}{gzip:>10}{brotli:>10}");
+    }
+    let total = parts.iter().find(|part| part.name == TOTAL).context("no total was measured")?;
+    ensure!(
+        total.gzip <= TOTAL_GZIP_LIMIT_BYTES,
+        "the package has {} bytes with gzip, over its limit of {TOTAL_GZIP_LIMIT_BYTES}",
+        total.gzip
+    );
+    Ok(())
+}
+
+struct Part<'a> {
+    name: &'a str,
+    raw: u64,
+    gzip: u64,
+    brotli: u64,
+}
+
+impl<'a> Part<'a> {
+    /// A line of `size.mjs`: name, raw, gzip, brotli, with tabs between.
+    fn parse(line: &'a str) -> Result<Self> {
+        let fields: Vec<&str> = line.split('\t').collect();
+        let [name, raw, gzip, brotli] = *fields else { bail!("not a measurement: {line}") };
+        Ok(Self { name, raw: raw.parse()?, gzip: gzip.parse()?, brotli: brotli.parse()? })
+    }
+}

@@ -1,0 +1,88 @@
+//! The stages of `cargo xtask test`: each is one line of the table at its end.
+
+use anyhow::Result;
+use clap::ValueEnum;
+
+use crate::{
+    browser,
+    command::{cargo, command, path_with, run},
+    node, package, repository, size, tools,
+};
+
+const WASM_TARGET: &str = "--target=wasm32-unknown-unknown";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Stage {
+    /// rustfmt
+    Fmt,
+    /// Lints of everything native
+    Clippy,
+    /// Lints of the client as the browser gets it
+    ClippyWasm,
+    /// Native tests
+    Test,
+    /// The client's tests in a headless Chromium
+    WasmTest,
+    /// The tarball and its checks
+    Package,
+    /// The tarball in a Vite project, in a plain page, in Node
+    PackageTest,
+    /// The page, server and agent in a headless Chromium
+    Browser,
+    /// The limit of the package's size
+    Size,
+}
+
+impl Stage {
+    /// As the command line calls it.
+    pub(crate) fn name(self) -> String {
+        self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+    }
+
+    pub(crate) fn run(self) -> Result<()> {
+        match self {
+            Self::Fmt => run(&mut cargo(&["fmt", "--all", "--check"])),
+            Self::Clippy => lint(&["--workspace"]),
+            Self::ClippyWasm => {
+                tools::wasm_target()?;
+                lint(&["--package=durable-sessions-client", WASM_TARGET])
+            }
+            Self::Test => run(&mut cargo(&["test", "--workspace"])),
+            Self::WasmTest => wasm_test(),
+            Self::Package => package::tarball().map(drop),
+            Self::PackageTest => node_test("tests/package"),
+            Self::Browser => node_test("tests/browser"),
+            Self::Size => size::run(),
+        }
+    }
+}
+
+fn lint(what: &[&str]) -> Result<()> {
+    let mut arguments = vec!["clippy", "--all-targets"];
+    arguments.extend(what);
+    arguments.extend(["--", "--deny=warnings"]);
+    run(&mut cargo(&arguments))
+}
+
+fn wasm_test() -> Result<()> {
+    tools::wasm_target()?;
+    let driver = browser::chromedriver()?;
+    browser::chromium()?;
+    let (wasm_pack, wasm_bindgen) = (tools::wasm_pack()?, tools::wasm_bindgen()?);
+    let driver = driver.to_string_lossy();
+    // `no-install`, or wasm-pack would download what is already here.
+    let words = ["test", "--headless", "--chrome", "--chromedriver", &driver, "--mode=no-install"];
+    let mut test = command(&wasm_pack, &words);
+    test.arg("client-wasm");
+    if let Some(tools) = wasm_bindgen.parent() {
+        test.env("PATH", path_with(&[tools])?);
+    }
+    run(&mut test)
+}
+
+fn node_test(from_root: &str) -> Result<()> {
+    let directory = repository::path(from_root);
+    node::install(&directory)?;
+    let chromium = browser::chromium()?;
+    run(node::npm(&directory, &["test"]).env(browser::CHROMIUM_VARIABLE, chromium))
+}

@@ -1,0 +1,89 @@
+//! From Rust to the browser's module: `client-wasm/pkg`, which the TypeScript facade is compiled against.
+
+use std::{fs, path::PathBuf};
+
+use anyhow::{Context, Result, anyhow};
+use wasm_bindgen_cli_support::Bindgen;
+
+use crate::{
+    command::{cargo, run},
+    node, package, repository, tools,
+};
+
+/// Whether the module is also made small, which takes seconds that a demo does not spend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Optimise {
+    Size,
+    No,
+}
+
+/// Writes `client.js`, `client.d.ts` and `client.wasm` into `client-wasm/pkg`.
+pub(crate) fn build(optimise: Optimise) -> Result<()> {
+    let directory = directory();
+    bind(compile()?, &directory)?;
+    let bound = directory.join("client_bg.wasm");
+    let module = directory.join("client.wasm");
+    match optimise {
+        Optimise::No => fs::rename(&bound, &module)?,
+        Optimise::Size => {
+            let (from, to) = (bound.to_string_lossy(), module.to_string_lossy());
+            // Without feature flags: the module says which features it uses, and all of them load in Node 20.
+            let arguments = ["-Oz", "--strip-debug", "--strip-producers", &from, "-o", &to];
+            run(&mut node::program(&package::source(), "wasm-opt", &arguments))?;
+        }
+    }
+    Ok(())
+}
+
+fn directory() -> PathBuf {
+    repository::path("client-wasm/pkg")
+}
+
+fn compile() -> Result<PathBuf> {
+    tools::wasm_target()?;
+    run(&mut cargo(&[
+        "rustc",
+        "--package=durable-sessions-client",
+        "--lib",
+        // The crate is an rlib too, and no link-time optimisation happens in a build of both: 3 KB gzip.
+        "--crate-type=cdylib",
+        "--target=wasm32-unknown-unknown",
+        "--profile=wasm",
+    ]))?;
+    Ok(repository::target().join("wasm32-unknown-unknown/wasm/durable_sessions_client.wasm"))
+}
+
+fn bind(compiled: PathBuf, directory: &PathBuf) -> Result<()> {
+    if directory.exists() {
+        fs::remove_dir_all(directory)
+            .with_context(|| format!("cannot empty {}", directory.display()))?;
+    }
+    let generate = || {
+        Bindgen::new()
+            .input_path(compiled)
+            .out_name("client")
+            .web(true)?
+            .typescript(true)
+            // The package finds its module itself; the default would be an import.meta.url that bundlers trip over.
+            .omit_default_module_path(true)
+            .remove_name_section(true)
+            .remove_producers_section(true)
+            .generate(directory)
+    };
+    generate().map_err(|error| anyhow!("wasm-bindgen: {error:?}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::tools::locked_version;
+
+    #[test]
+    fn the_bindings_generator_is_of_the_version_that_the_client_is_compiled_with() {
+        let manifest = include_str!("../Cargo.toml");
+        let wanted = format!(
+            "wasm-bindgen-cli-support = \"={}\"",
+            locked_version("wasm-bindgen").expect("a version")
+        );
+        assert!(manifest.contains(&wanted), "xtask/Cargo.toml must say `{wanted}`");
+    }
+}
