@@ -1,3 +1,5 @@
 //! Placeholder.
 
+pub mod hub;
 pub mod log;
+pub mod metrics;

@@ -1,0 +1,222 @@
+//! The one writer of a session. It only waits; [`State`] decides.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use durable_sessions_protocol::error::Problem;
+use durable_sessions_protocol::frame::{ProducerClaim, ProducerGrant};
+use durable_sessions_protocol::id::Id;
+use durable_sessions_protocol::limits::BATCH_TARGET_BYTES;
+use durable_sessions_protocol::offset::Offset;
+use tokio::sync::{mpsc, oneshot};
+
+use super::chunk::{self, Chunk};
+use super::clock::Clock;
+use super::dispatch::{Dispatcher, Report};
+use super::live::Live;
+use super::state::{Connection, Description, Publish, Published, Refusal, State, Writer};
+use crate::log::{AppendError, Batch, BoxFuture};
+
+/// Commands that wait for a session. A full mailbox holds its senders back.
+pub(super) const MAILBOX_MAX_COMMANDS: usize = 256;
+/// Bytes admitted while an append is under way; beyond it commands wait in the mailbox.
+const BATCH_MAX_BYTES: usize = 4 * 1024 * 1024;
+
+/// What a session is asked.
+#[derive(Debug)]
+pub(super) enum Command {
+    Publish(Publish, oneshot::Sender<Result<Published, Refusal>>),
+    Claim(Writer, ProducerClaim, oneshot::Sender<Result<ProducerGrant, Problem>>),
+    Renew(Writer, Vec<Id>),
+    Leave(Connection),
+    Describe(oneshot::Sender<Description>),
+    /// Answered when all that was asked before it is durable.
+    Flush(oneshot::Sender<()>),
+}
+
+/// An answer that waits until everything admitted before it is durable.
+#[derive(Debug)]
+enum Answer {
+    Published(oneshot::Sender<Result<Published, Refusal>>, Result<Published, Refusal>),
+    Granted(oneshot::Sender<Result<ProducerGrant, Problem>>, Result<ProducerGrant, Problem>),
+    Described(oneshot::Sender<Description>, Description),
+    Flushed(oneshot::Sender<()>),
+}
+
+impl Answer {
+    fn send(self) {
+        // Whoever asked may be gone: the answer is then nobody's.
+        match self {
+            Self::Published(to, result) => {
+                let _ = to.send(result);
+            }
+            Self::Granted(to, result) => {
+                let _ = to.send(result);
+            }
+            Self::Described(to, description) => {
+                let _ = to.send(description);
+            }
+            Self::Flushed(to) => {
+                let _ = to.send(());
+            }
+        }
+    }
+}
+
+/// One append under way, and what is answered after it.
+struct Flight {
+    done: BoxFuture<'static, Result<(), AppendError>>,
+    chunks: Vec<Chunk>,
+    answers: Vec<Answer>,
+    report: Report,
+}
+
+/// Why an actor ended.
+#[derive(Debug)]
+pub(super) enum Ended {
+    /// Nobody holds the session any more, or the hub let go of it.
+    Closed,
+    /// The store did not take a batch: what the state knew cannot be trusted.
+    Failed(AppendError),
+}
+
+pub(super) struct Actor {
+    pub(super) live: Arc<Live>,
+    pub(super) state: State,
+    pub(super) mailbox: mpsc::Receiver<Command>,
+    pub(super) clock: Clock,
+    pub(super) dispatcher: Dispatcher,
+}
+
+impl Actor {
+    pub(super) async fn run(mut self) -> Ended {
+        self.dispatcher.report(self.live.id(), self.report());
+        let mut answers = Vec::new();
+        let mut flight: Option<Flight> = None;
+        loop {
+            if self.live.is_closed() {
+                return Ended::Closed;
+            }
+            if flight.is_none() {
+                flight = self.take_off(&mut answers);
+            }
+            let deadline = self.state.deadline();
+            let has_room = self.state.batch_bytes() < BATCH_MAX_BYTES;
+            tokio::select! {
+                biased;
+                done = landing(flight.as_mut()) => {
+                    if let Err(error) = done {
+                        return Ended::Failed(error);
+                    }
+                    if let Some(landed) = flight.take() {
+                        self.land(landed);
+                    }
+                }
+                command = self.mailbox.recv(), if has_room => {
+                    let Some(command) = command else { return Ended::Closed };
+                    self.handle(command, &mut answers);
+                    while self.state.batch_bytes() < BATCH_MAX_BYTES
+                        && let Ok(command) = self.mailbox.try_recv()
+                    {
+                        self.handle(command, &mut answers);
+                    }
+                }
+                () = self.clock.sleep_until(deadline) => self.state.tick(self.clock.now_ms()),
+            }
+        }
+    }
+
+    /// Starts to make durable what was admitted. With nothing to write, what was decided is
+    /// answered at once.
+    fn take_off(&mut self, answers: &mut Vec<Answer>) -> Option<Flight> {
+        let expected_tail = self.live.tail();
+        let Some(batch) = self.state.take_batch() else {
+            for answer in answers.drain(..) {
+                answer.send();
+            }
+            return None;
+        };
+        let chunks = self.chunks(expected_tail.next(), &batch);
+        let live = Arc::clone(&self.live);
+        let done = Box::pin(async move {
+            live.store().append(live.id(), live.log(), expected_tail, batch).await
+        });
+        Some(Flight { done, chunks, answers: std::mem::take(answers), report: self.report() })
+    }
+
+    /// The batch is durable: readers first, then the answers.
+    fn land(&self, flight: Flight) {
+        self.live.publish(flight.chunks);
+        for answer in flight.answers {
+            answer.send();
+        }
+        self.dispatcher.report(self.live.id(), flight.report);
+    }
+
+    fn report(&self) -> Report {
+        Report { offers: self.state.offers(), claimed: self.state.claimed() }
+    }
+
+    fn chunks(&self, first: Offset, batch: &Batch) -> Vec<Chunk> {
+        let mut chunks = Vec::new();
+        let mut first = first;
+        let mut rest: &[_] = &batch.events;
+        while !rest.is_empty() {
+            let mut bytes = 0;
+            let fitting = rest
+                .iter()
+                .take_while(|record| {
+                    bytes += record.json.len();
+                    bytes <= BATCH_TARGET_BYTES
+                })
+                .count()
+                .max(1);
+            let (head, tail) = rest.split_at(fitting.min(rest.len()));
+            let texts = head.iter().map(|record: &crate::log::Record| -> &Bytes { &record.json });
+            chunks.extend(Chunk::new(self.live.id(), first, texts.map(chunk::text)));
+            first = first.plus(head.len() as u64);
+            rest = tail;
+        }
+        chunks
+    }
+
+    fn handle(&mut self, command: Command, answers: &mut Vec<Answer>) {
+        let now = self.clock.now_ms();
+        match command {
+            Command::Publish(publish, to) => {
+                let result = self.state.publish(publish, now);
+                answers.push(Answer::Published(to, result));
+            }
+            Command::Claim(writer, claim, to) => {
+                let result = self.state.claim(&writer, &claim, now);
+                answers.push(Answer::Granted(to, result));
+            }
+            Command::Renew(writer, runs) => self.state.renew(&writer, &runs),
+            Command::Leave(connection) => self.state.leave(&connection, now),
+            Command::Describe(to) => answers.push(Answer::Described(to, self.state.describe())),
+            Command::Flush(to) => answers.push(Answer::Flushed(to)),
+        }
+    }
+}
+
+/// Waits for the append under way; for ever when there is none.
+async fn landing(flight: Option<&mut Flight>) -> Result<(), AppendError> {
+    match flight {
+        Some(flight) => flight.done.as_mut().await,
+        None => std::future::pending().await,
+    }
+}
+
+impl Clock {
+    /// Sleeps until a time; for ever without one.
+    async fn sleep_until(&self, time: Option<u64>) {
+        match time {
+            Some(time) => {
+                let left = time.saturating_sub(self.now_ms());
+                tokio::time::sleep(Duration::from_millis(left)).await;
+            }
+            None => std::future::pending().await,
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! What a session's actor shares with everybody who reads it.
+
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use durable_sessions_protocol::id::{LogId, SessionId};
+use durable_sessions_protocol::offset::Offset;
+use tokio::sync::watch;
+
+use super::chunk::Chunk;
+use super::ring::Ring;
+use crate::log::LogStore;
+
+/// The durable part of an open session.
+pub(super) struct Live {
+    id: SessionId,
+    log: LogId,
+    store: Arc<dyn LogStore>,
+    ring: RwLock<Ring>,
+    tail: watch::Sender<Offset>,
+    closed: std::sync::atomic::AtomicBool,
+}
+
+impl Live {
+    pub(super) fn new(id: SessionId, log: LogId, store: Arc<dyn LogStore>, tail: Offset) -> Self {
+        Self {
+            id,
+            log,
+            store,
+            ring: RwLock::default(),
+            tail: watch::Sender::new(tail),
+            closed: false.into(),
+        }
+    }
+
+    pub(super) fn id(&self) -> &SessionId {
+        &self.id
+    }
+
+    pub(super) fn log(&self) -> &LogId {
+        &self.log
+    }
+
+    pub(super) fn store(&self) -> &Arc<dyn LogStore> {
+        &self.store
+    }
+
+    /// The last durable offset.
+    pub(super) fn tail(&self) -> Offset {
+        *self.tail.borrow()
+    }
+
+    pub(super) fn tail_changes(&self) -> watch::Receiver<Offset> {
+        self.tail.subscribe()
+    }
+
+    /// Makes durable events visible: first the ring, then the tail that wakes the readers.
+    pub(super) fn publish(&self, chunks: Vec<Chunk>) {
+        let Some(tail) = chunks.last().map(Chunk::last) else { return };
+        {
+            // Nothing panics while it is held, and readers only look.
+            let mut ring = self.ring.write().unwrap_or_else(PoisonError::into_inner);
+            for chunk in chunks {
+                ring.push(chunk);
+            }
+        }
+        self.tail.send_replace(tail);
+    }
+
+    /// Events after the cursor, if the ring still has them.
+    pub(super) fn recent(&self, after: Offset, max_bytes: usize) -> Option<Arc<Chunk>> {
+        let ring = self.ring.read().unwrap_or_else(PoisonError::into_inner);
+        ring.after(&self.id, after, max_bytes)
+    }
+
+    /// Ends all readers: what the actor knew can no longer be trusted.
+    pub(super) fn close(&self) {
+        self.closed.store(true, std::sync::atomic::Ordering::Release);
+        // Wakes those who wait for the tail without moving it.
+        self.tail.send_modify(|_| {});
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed.load(std::sync::atomic::Ordering::Acquire)
+    }
+}
+
+impl fmt::Debug for Live {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Live").field("id", &self.id).field("tail", &self.tail()).finish()
+    }
+}

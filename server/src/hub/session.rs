@@ -1,0 +1,119 @@
+//! The handle of an open session.
+
+use std::sync::Arc;
+
+use durable_sessions_protocol::error::{ErrorCode, Problem};
+use durable_sessions_protocol::frame::{ProducerClaim, ProducerGrant};
+use durable_sessions_protocol::id::{Id, LogId, SessionId};
+use durable_sessions_protocol::offset::Offset;
+use tokio::sync::{mpsc, oneshot};
+
+use super::Hub;
+use super::actor::Command;
+use super::live::Live;
+use super::reader::Reader;
+use super::state::{Connection, Description, Publish, Published, Refusal, Writer};
+
+/// An open session. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Session {
+    hub: Hub,
+    live: Arc<Live>,
+    mailbox: mpsc::Sender<Command>,
+}
+
+impl Session {
+    pub(super) fn new(hub: Hub, live: Arc<Live>, mailbox: mpsc::Sender<Command>) -> Self {
+        Self { hub, live, mailbox }
+    }
+
+    /// Its id.
+    #[must_use]
+    pub fn id(&self) -> &SessionId {
+        self.live.id()
+    }
+
+    /// Its log's id.
+    #[must_use]
+    pub fn log(&self) -> &LogId {
+        self.live.log()
+    }
+
+    /// The last durable offset.
+    #[must_use]
+    pub fn tail(&self) -> Offset {
+        self.live.tail()
+    }
+
+    /// Reads on from a cursor.
+    #[must_use]
+    pub fn reader(&self, after: Offset) -> Reader {
+        Reader::new(Arc::clone(&self.live), after)
+    }
+
+    /// Asks for a publish. Commands are taken in the order of these calls; the answer comes when
+    /// everything admitted up to it is durable. A receiver whose sender is dropped means that the
+    /// store failed: whether the publish took effect is not known.
+    pub async fn publish(&self, publish: Publish) -> oneshot::Receiver<Result<Published, Refusal>> {
+        let (to, answer) = oneshot::channel();
+        if self.hub.is_draining() {
+            // The receiver is right here.
+            let _ = to.send(Err(draining().into()));
+        } else {
+            self.send(Command::Publish(publish, to)).await;
+        }
+        answer
+    }
+
+    /// Asks for a producer's place.
+    pub async fn claim(
+        &self,
+        writer: Writer,
+        claim: ProducerClaim,
+    ) -> oneshot::Receiver<Result<ProducerGrant, Problem>> {
+        let (to, answer) = oneshot::channel();
+        if self.hub.is_draining() {
+            let _ = to.send(Err(draining()));
+        } else {
+            self.send(Command::Claim(writer, claim, to)).await;
+        }
+        answer
+    }
+
+    /// A connection named runs.
+    pub async fn renew(&self, writer: Writer, runs: Vec<Id>) {
+        self.send(Command::Renew(writer, runs)).await;
+    }
+
+    /// A connection no longer writes here.
+    pub async fn leave(&self, connection: &Connection) {
+        self.send(Command::Leave(connection.clone())).await;
+    }
+
+    /// Asks what the session looks like.
+    pub async fn describe(&self) -> oneshot::Receiver<Description> {
+        let (to, answer) = oneshot::channel();
+        self.send(Command::Describe(to)).await;
+        answer
+    }
+
+    /// Returns when all that was asked before is durable, or the session is closed.
+    pub(super) async fn flush(&self) {
+        let (to, answer) = oneshot::channel();
+        self.send(Command::Flush(to)).await;
+        let _ = answer.await;
+    }
+
+    pub(super) fn close(&self) {
+        self.live.close();
+    }
+
+    async fn send(&self, command: Command) {
+        // A closed mailbox drops the command, and with it the answer's sender.
+        let _ = self.mailbox.send(command).await;
+    }
+}
+
+fn draining() -> Problem {
+    Problem::new(ErrorCode::Draining, "the server is shutting down: connect again in a moment")
+}

@@ -1,0 +1,89 @@
+//! What happens because time passes, and when next.
+
+use durable_sessions_protocol::event::{Event, InputFate, Outcome, RunEnded};
+use durable_sessions_protocol::id::Id;
+use durable_sessions_protocol::limits::INPUT_MAX_ATTEMPTS;
+
+use super::runs::{Lease, Owner};
+use super::{State, Writer};
+
+impl State {
+    /// When [`State::tick`] has something to do next.
+    #[must_use]
+    pub fn deadline(&self) -> Option<u64> {
+        let runs = self.open.iter().filter_map(|id| self.runs.get(id)).flat_map(|run| {
+            let lease = match run.lease {
+                Lease::Held(_) => None,
+                Lease::Until(until) => Some(until),
+            };
+            [run.fence_until, lease].into_iter().flatten()
+        });
+        let inputs = self.pending.values().filter_map(|id| Some(self.inputs.get(id)?.expires));
+        runs.chain(inputs).min()
+    }
+
+    /// Ends what has run out of time.
+    pub fn tick(&mut self, now: u64) {
+        let over: Vec<(Id, Outcome)> = self
+            .open
+            .iter()
+            .filter_map(|id| {
+                let run = self.runs.get(id)?;
+                let is_gone = matches!(run.lease, Lease::Until(until) if until <= now);
+                match run.fence_until {
+                    Some(until) if until <= now || is_gone => Some((id.clone(), Outcome::Stopped)),
+                    None if is_gone => Some((id.clone(), Outcome::Lost)),
+                    _ => None,
+                }
+            })
+            .collect();
+        for (id, outcome) in over {
+            self.end_run(&id, outcome, now);
+        }
+        let expired: Vec<Id> = self
+            .pending
+            .values()
+            .filter(|id| self.inputs.get(*id).is_some_and(|input| input.expires <= now))
+            .cloned()
+            .collect();
+        for id in expired {
+            self.end_input(&id, InputFate::Expired, now);
+        }
+    }
+
+    /// Open runs of a producer that its writer does not name are lost; those it names it holds.
+    pub(super) fn lapse_unnamed(&mut self, grant: u32, writer: &Writer, named: &[Id], now: u64) {
+        let own: Vec<Id> = self
+            .open
+            .iter()
+            .filter(|id| match self.runs.get(*id).map(|run| &run.owner) {
+                Some(Owner::Grant(owner)) => self.producers.is_same(*owner, grant),
+                Some(Owner::Principal(_)) | None => false,
+            })
+            .cloned()
+            .collect();
+        for id in own {
+            if named.contains(&id) {
+                self.hold(&id, writer, now);
+                continue;
+            }
+            let is_stopped = self.runs.get(&id).is_some_and(|run| run.fence_until.is_some());
+            let outcome = if is_stopped { Outcome::Stopped } else { Outcome::Lost };
+            self.end_run(&id, outcome, now);
+        }
+    }
+
+    /// The server's word that a run is over; an input whose last try it was expires with it.
+    fn end_run(&mut self, id: &Id, outcome: Outcome, now: u64) {
+        let input = self.runs.get(id).and_then(|run| run.input.clone());
+        let ended = RunEnded { run: id.clone(), outcome, error: None, usage: None, data: None };
+        self.server_event(Event::RunEnded(ended), now);
+        let out_of_tries =
+            |id: &Id| self.inputs.get(id).is_some_and(|input| input.attempts >= INPUT_MAX_ATTEMPTS);
+        if outcome == Outcome::Lost
+            && let Some(input) = input.filter(out_of_tries)
+        {
+            self.end_input(&input, InputFate::Expired, now);
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! Admitting a publish. Checks in order: log id, epoch, seq, id, rules.
+
+use bytes::Bytes;
+use durable_sessions_protocol::error::{ErrorCode, Problem};
+use durable_sessions_protocol::event::{Draft, Event, Principal, stamp};
+use durable_sessions_protocol::frame::StopReceipt;
+use durable_sessions_protocol::id::Id;
+use durable_sessions_protocol::offset::Offset;
+
+use super::acts::{self, Known};
+use super::evolve::Meta;
+use super::producers::{Place, Recorded};
+use super::trial::Trial;
+use super::{Publish, Published, Refusal, State, Writer};
+use crate::log::Record;
+
+/// Under which producer's grant an event is written; without one the default.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Stream {
+    pub(super) grant: u32,
+    pub(super) seq: u64,
+}
+
+impl State {
+    /// Admits a publish whole or refuses it whole.
+    pub fn publish(&mut self, publish: Publish, now: u64) -> Result<Published, Refusal> {
+        if publish.log.as_ref().is_some_and(|log| *log != self.log) {
+            return Err(log_changed().into());
+        }
+        let Some(producer) = &publish.producer else {
+            return self.publish_act(&publish.writer, publish.drafts?, now);
+        };
+        let stream = match self.place(&publish.writer, producer, publish.declare_epoch)? {
+            Place::Next { grant } => Stream { grant, seq: producer.seq },
+            Place::Recorded(Recorded::Refused(refusal)) => return Err(refusal),
+            Place::Recorded(Recorded::Accepted { first, last }) => {
+                let receipt = self.receipt_at(first);
+                return Ok(Published { first, last, duplicate: true, receipt });
+            }
+        };
+        let admitted = publish
+            .drafts
+            .and_then(|drafts| self.publish_all(&publish.writer, stream, drafts, now));
+        match admitted {
+            Ok(published) => {
+                let outcomes = self.producers.outcomes(stream.grant);
+                outcomes.accept(stream.seq, published.first, published.last);
+                Ok(published)
+            }
+            Err(refusal) => {
+                self.record_refusal(stream.grant, stream.seq, &refusal);
+                Err(refusal)
+            }
+        }
+    }
+
+    /// Without a producer: one event, made safe to send again by its id.
+    fn publish_act(
+        &mut self,
+        writer: &Writer,
+        drafts: Vec<Draft>,
+        now: u64,
+    ) -> Result<Published, Refusal> {
+        let [draft] = <[Draft; 1]>::try_from(drafts).map_err(|drafts| {
+            invalid(format!(
+                "{} events in one publish without a producer: send one, or name a producer",
+                drafts.len()
+            ))
+        })?;
+        let Some(key) = acts::key(&draft.event) else {
+            if matches!(draft.event, Event::Data(_)) {
+                return self.publish_one(writer, Stream::default(), draft, now);
+            }
+            return Err(invalid(format!(
+                "a `{}` without a producer needs an `id`, so that sending it again is harmless",
+                draft.event.kind()
+            ))
+            .into());
+        };
+        match self.acts.known(&key, &writer.principal, &draft.json) {
+            Known::Same(offset) => {
+                let receipt = self.receipt_at(offset);
+                Ok(Published { first: offset, last: offset, duplicate: true, receipt })
+            }
+            Known::Other => Err(id_conflict(&key.1).into()),
+            Known::No => self.publish_one(writer, Stream::default(), draft, now),
+        }
+    }
+
+    /// All events of a producer's publish, or none.
+    fn publish_all(
+        &mut self,
+        writer: &Writer,
+        stream: Stream,
+        drafts: Vec<Draft>,
+        now: u64,
+    ) -> Result<Published, Refusal> {
+        if drafts.is_empty() {
+            return Err(invalid("a publish without events").into());
+        }
+        let several = drafts.len() > 1;
+        let trial = several.then(|| Trial::begin(self, &drafts));
+        let mut published: Option<Published> = None;
+        for (index, draft) in drafts.into_iter().enumerate() {
+            let admitted = if several && matches!(draft.event, Event::StopRequested(_)) {
+                Err(invalid("a `stop.requested` travels alone").into())
+            } else {
+                self.check_taken(&draft.event)
+                    .map_err(Refusal::from)
+                    .and_then(|()| self.publish_one(writer, stream, draft, now))
+            };
+            match admitted {
+                Ok(one) => match &mut published {
+                    Some(all) => all.last = one.last,
+                    None => published = Some(one),
+                },
+                Err(refusal) => {
+                    if let Some(trial) = trial {
+                        trial.undo(self);
+                    }
+                    return Err(Refusal { index: Some(index), ..refusal });
+                }
+            }
+        }
+        published.ok_or_else(|| invalid("a publish without events").into())
+    }
+
+    fn check_taken(&self, event: &Event) -> Result<(), Problem> {
+        // Ends and fates are judged by the run's and the input's state.
+        match acts::key(event) {
+            Some(key)
+                if self.acts.is_taken(&key)
+                    && !matches!(event, Event::RunEnded(_) | Event::InputState(_)) =>
+            {
+                Err(id_conflict(&key.1))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// One event, checked against the rules, with what the server adds behind it.
+    fn publish_one(
+        &mut self,
+        writer: &Writer,
+        stream: Stream,
+        draft: Draft,
+        now: u64,
+    ) -> Result<Published, Refusal> {
+        self.check(writer, stream, &draft.event)?;
+        if let Event::StopRequested(stop) = &draft.event {
+            let plan = self.plan_stop(stop)?;
+            let id = stop.id.clone();
+            let offset = self.push(Some(&writer.principal), stream, &draft, Some(&plan.runs), now);
+            self.finish_stop(plan.inputs, now);
+            let receipt = StopReceipt { id, offset, runs: plan.runs };
+            return Ok(Published {
+                first: offset,
+                last: offset,
+                duplicate: false,
+                receipt: Some(receipt),
+            });
+        }
+        let offset = self.push(Some(&writer.principal), stream, &draft, None, now);
+        if let Some(run) = run_of(&draft.event) {
+            self.hold(run, writer, now);
+        }
+        Ok(Published { first: offset, last: offset, duplicate: false, receipt: None })
+    }
+
+    /// Puts an event into the log.
+    fn push(
+        &mut self,
+        from: Option<&Principal>,
+        stream: Stream,
+        draft: &Draft,
+        runs: Option<&[Id]>,
+        now: u64,
+    ) -> Offset {
+        let offset = self.tail.next();
+        self.last_at = self.last_at.max(now);
+        let json = stamp(&draft.json, offset, self.last_at, from, runs);
+        let json = Bytes::from(json);
+        self.batch.events.push(Record { grant: stream.grant, seq: stream.seq, json });
+        let meta = Meta { offset, from, grant: stream.grant, json: &draft.json, runs, now };
+        self.evolve(&draft.event, &meta);
+        offset
+    }
+
+    /// An event the server writes itself: the end of a run, the fate of an input.
+    pub(super) fn server_event(&mut self, event: Event, now: u64) -> Offset {
+        self.push(None, Stream::default(), &Draft::from(event), None, now)
+    }
+}
+
+fn run_of(event: &Event) -> Option<&Id> {
+    match event {
+        Event::Message(message) => message.run.as_ref(),
+        Event::RunStarted(started) => Some(&started.run),
+        Event::Delta(delta) => Some(&delta.run),
+        Event::Data(data) => data.run.as_ref(),
+        Event::RunSuspended(_)
+        | Event::RunResumed(_)
+        | Event::StopRequested(_)
+        | Event::Steer(_)
+        | Event::InputState(_)
+        | Event::RunEnded(_)
+        | Event::SessionUpdated(_) => None,
+    }
+}
+
+fn log_changed() -> Problem {
+    Problem::new(
+        ErrorCode::LogChanged,
+        "the session's log is another one than the writer knows: attach again without a position",
+    )
+}
+
+fn id_conflict(id: &Id) -> Problem {
+    Problem::new(
+        ErrorCode::IdConflict,
+        format!("the id {id:?} stands for something else already: use a new one"),
+    )
+}
+
+pub(super) fn invalid(detail: impl Into<String>) -> Problem {
+    Problem::new(ErrorCode::Invalid, detail)
+}

@@ -1,0 +1,85 @@
+//! Runs: who owns them and how long they may live without a sign of life.
+
+use durable_sessions_protocol::event::{Outcome, Principal};
+use durable_sessions_protocol::id::Id;
+use durable_sessions_protocol::limits::LEASE_MS;
+use durable_sessions_protocol::offset::Offset;
+
+use super::{Connection, State, Writer};
+
+/// One run of the session.
+#[derive(Debug, Clone)]
+pub(super) struct Run {
+    pub(super) agent: Id,
+    pub(super) owner: Owner,
+    pub(super) input: Option<Id>,
+    /// Where the run stands for a stop of all: at its input, else at its own start.
+    pub(super) stands_at: Offset,
+    pub(super) ended: Option<Outcome>,
+    /// Set once it was stopped: when the server ends it itself.
+    pub(super) fence_until: Option<u64>,
+    pub(super) lease: Lease,
+}
+
+/// Whose run it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Owner {
+    /// A producer in any epoch, named by the grant under which the run started.
+    Grant(u32),
+    /// A principal who wrote without a producer.
+    Principal(Principal),
+}
+
+/// How long a run may still live.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lease {
+    /// As long as this connection.
+    Held(u64),
+    /// Until this time.
+    Until(u64),
+}
+
+impl State {
+    /// A connection named runs: those of its principal are kept alive by it.
+    pub fn renew(&mut self, writer: &Writer, runs: &[Id]) {
+        for id in runs {
+            if self.open.contains(id) && self.is_principals(writer, id) {
+                self.hold(id, writer, 0);
+            }
+        }
+    }
+
+    /// A connection is gone: the leases of the runs it held begin to run out.
+    pub fn leave(&mut self, connection: &Connection, now: u64) {
+        for id in &self.open {
+            if let Some(run) = self.runs.get_mut(id)
+                && run.lease == Lease::Held(connection.number)
+            {
+                run.lease = Lease::Until(now.saturating_add(LEASE_MS));
+            }
+        }
+        self.producers.leave(connection);
+    }
+
+    /// A sign of life of a run's writer. A connection that a newer one has replaced takes nothing
+    /// back.
+    pub(super) fn hold(&mut self, id: &Id, writer: &Writer, now: u64) {
+        let Some(run) = self.runs.get_mut(id) else { return };
+        run.lease = match (&writer.connection, run.lease) {
+            (Some(connection), Lease::Held(holder)) => Lease::Held(holder.max(connection.number)),
+            (Some(connection), Lease::Until(_)) => Lease::Held(connection.number),
+            (None, Lease::Held(holder)) => Lease::Held(holder),
+            (None, Lease::Until(_)) => Lease::Until(now.saturating_add(LEASE_MS)),
+        };
+    }
+
+    fn is_principals(&self, writer: &Writer, run: &Id) -> bool {
+        match self.runs.get(run).map(|run| &run.owner) {
+            Some(Owner::Principal(principal)) => *principal == writer.principal,
+            Some(Owner::Grant(grant)) => {
+                self.producers.principal(*grant) == Some(&writer.principal)
+            }
+            None => false,
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! Trying several events as one: what they touch is put back when one of them is refused.
+
+use durable_sessions_protocol::event::{Draft, Event};
+use durable_sessions_protocol::id::Id;
+use durable_sessions_protocol::offset::Offset;
+
+use super::State;
+use super::acts::{self, Act, Class};
+use super::inputs::{Fate, Input, MessageInfo};
+use super::runs::Run;
+
+/// What a publish may touch, as it was before.
+#[derive(Debug)]
+pub(super) struct Trial {
+    tail: Offset,
+    last_at: u64,
+    batched_events: usize,
+    title: Option<String>,
+    acts: Vec<((Class, Id), Option<Act>)>,
+    messages: Vec<(Id, Option<MessageInfo>)>,
+    inputs: Vec<(Id, Option<Input>)>,
+    runs: Vec<(Id, Option<Run>)>,
+}
+
+impl Trial {
+    pub(super) fn begin(state: &mut State, drafts: &[Draft]) -> Self {
+        let mut trial = Self {
+            tail: state.tail,
+            last_at: state.last_at,
+            batched_events: state.batch.events.len(),
+            title: state.title.clone(),
+            acts: Vec::new(),
+            messages: Vec::new(),
+            inputs: Vec::new(),
+            runs: Vec::new(),
+        };
+        for draft in drafts {
+            if let Some(key) = acts::key(&draft.event) {
+                let before = state.acts.take(&key);
+                if let Some(act) = &before {
+                    state.acts.put_back(key.clone(), act.clone());
+                }
+                trial.acts.push((key, before));
+            }
+            trial.touch(state, &draft.event);
+        }
+        trial
+    }
+
+    fn touch(&mut self, state: &State, event: &Event) {
+        let (run, message, input) = match event {
+            Event::Message(message) => (message.run.as_ref(), Some(&message.id), Some(&message.id)),
+            Event::RunStarted(started) => (Some(&started.run), None, started.in_reply_to.as_ref()),
+            Event::Delta(delta) => (Some(&delta.run), Some(&delta.message), None),
+            Event::Data(data) => (data.run.as_ref(), data.message.as_ref(), None),
+            Event::RunEnded(ended) => {
+                let run = state.runs.get(&ended.run);
+                (Some(&ended.run), None, run.and_then(|run| run.input.as_ref()))
+            }
+            Event::InputState(fate) => (None, None, Some(&fate.id)),
+            Event::RunSuspended(_)
+            | Event::RunResumed(_)
+            | Event::StopRequested(_)
+            | Event::Steer(_)
+            | Event::SessionUpdated(_) => (None, None, None),
+        };
+        self.runs.extend(run.map(|id| (id.clone(), state.runs.get(id).cloned())));
+        self.messages.extend(message.map(|id| (id.clone(), state.messages.get(id).cloned())));
+        self.inputs.extend(input.map(|id| (id.clone(), state.inputs.get(id).cloned())));
+    }
+
+    /// As if none of the events had been tried.
+    pub(super) fn undo(self, state: &mut State) {
+        state.tail = self.tail;
+        state.last_at = self.last_at;
+        state.batch.events.truncate(self.batched_events);
+        state.title = self.title;
+        for (key, before) in self.acts {
+            state.acts.take(&key);
+            if let Some(act) = before {
+                state.acts.put_back(key, act);
+            }
+        }
+        for (id, before) in self.messages {
+            match before {
+                Some(message) => state.messages.insert(id, message),
+                None => state.messages.remove(&id),
+            };
+        }
+        for (id, before) in self.inputs {
+            if let Some(input) = state.inputs.remove(&id) {
+                state.pending.remove(&input.offset);
+            }
+            if let Some(input) = before {
+                if input.fate == Fate::Pending {
+                    state.pending.insert(input.offset, id.clone());
+                }
+                state.inputs.insert(id, input);
+            }
+        }
+        for (id, before) in self.runs {
+            state.runs.remove(&id);
+            state.open.remove(&id);
+            if let Some(run) = before {
+                if run.ended.is_none() {
+                    state.open.insert(id.clone());
+                }
+                state.runs.insert(id, run);
+            }
+        }
+    }
+}
