@@ -17,6 +17,15 @@ impl Frame {
         Self(text)
     }
 
+    /// An object that is no frame, with its first field.
+    pub(super) fn object(name: &str, value: &str) -> Self {
+        let mut text = String::from("{\"");
+        text.push_str(name);
+        text.push_str("\":");
+        write_string(&mut text, value);
+        Self(text)
+    }
+
     pub(super) fn text(mut self, name: &str, value: &str) -> Self {
         field_text(&mut self.0, name, value);
         self

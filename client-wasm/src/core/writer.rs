@@ -1,33 +1,439 @@
-//! Writing runs as a producer.
+//! Writing runs as a producer: what was published once keeps its place in the producer's stream
+//! until it is answered, through any number of connections.
 
-use durable_sessions_protocol::id::Id;
+mod run;
+mod unit;
 
-/// The start of a run.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Started {
-    /// Names the run; made at random.
-    pub run: Id,
-    /// The agent's name.
-    pub agent: Id,
-    /// The input it claims.
-    pub in_reply_to: Option<Id>,
-    /// The run it works for.
-    pub parent: Option<Id>,
+use std::collections::VecDeque;
+
+use durable_sessions_protocol::error::{ErrorCode, Problem};
+use durable_sessions_protocol::fold::Node;
+use durable_sessions_protocol::id::{Id, LogId, SessionId};
+use durable_sessions_protocol::offset::Offset;
+use run::{Phase, Run};
+pub use run::{RunEnd, Started};
+use unit::{Kind, Unit};
+
+use super::backoff::{Backoff, Random};
+use super::frames::{self, Frame};
+use super::limits::{RETRY_AFTER_MAX_MS, WINDOW_MAX_PUBLISHES, WRITER_MAX_BYTES};
+
+/// A producer of one session.
+#[derive(Debug)]
+pub(super) struct Writer {
+    producer: Id,
+    stand: Stand,
+    /// The sequence number of the next publish that has none yet.
+    next_seq: u64,
+    /// Unanswered publishes in order; those with a sequence number come first.
+    units: VecDeque<Unit>,
+    bytes: usize,
+    was_full: bool,
+    runs: Vec<Run>,
+    /// Nothing is sent before this time, by the server's wish.
+    paused_until: u64,
+    backoff: Backoff,
 }
 
-/// How a run ends by the word of its agent.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RunEnd {
-    /// It did its work; the result as JSON text.
-    Completed {
-        /// The result.
-        data: Option<String>,
+/// What the server has granted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stand {
+    /// Nothing yet.
+    New,
+    /// An epoch, and not on this connection yet.
+    Away { epoch: u64 },
+    /// An epoch, here and now.
+    Granted { epoch: u64 },
+    /// A newer process has taken over.
+    Fenced,
+}
+
+/// What a writer tells its session.
+#[derive(Debug, PartialEq)]
+pub(super) enum Report {
+    Started {
+        run: Id,
+        offset: Offset,
     },
-    /// It could not; `{code, detail}` or the app's own, as JSON text.
-    Failed {
-        /// Why.
-        error: Option<String>,
+    /// The run is forgotten.
+    RunRefused {
+        run: Id,
+        problem: Problem,
     },
-    /// A stop ended it.
-    Stopped,
+    WriteRefused {
+        run: Id,
+        problem: Problem,
+    },
+    Stopped {
+        run: Id,
+    },
+    Ended {
+        run: Id,
+    },
+    Ready,
+    Fenced,
+}
+
+impl Writer {
+    pub(super) const fn new(producer: Id) -> Self {
+        Self {
+            producer,
+            stand: Stand::New,
+            next_seq: 0,
+            units: VecDeque::new(),
+            bytes: 0,
+            was_full: false,
+            runs: Vec::new(),
+            paused_until: 0,
+            backoff: Backoff::new(),
+        }
+    }
+
+    pub(super) const fn has_room(&self) -> bool {
+        self.bytes < WRITER_MAX_BYTES
+    }
+
+    pub(super) const fn is_fenced(&self) -> bool {
+        matches!(self.stand, Stand::Fenced)
+    }
+
+    /// The runs whose end has not been acknowledged.
+    pub(super) fn runs(&self) -> impl Iterator<Item = &Id> {
+        self.runs.iter().map(|run| &run.id)
+    }
+
+    /// The claim of an `attach`, as JSON.
+    pub(super) fn claim(&self) -> String {
+        let mut claim = String::from("{\"id\":");
+        durable_sessions_protocol::quote::write_string(&mut claim, self.producer.as_str());
+        if let Stand::Away { epoch } | Stand::Granted { epoch } = self.stand {
+            frames::field_number(&mut claim, "epoch", epoch);
+        }
+        if !self.runs.is_empty() {
+            frames::field_name(&mut claim, "runs");
+            claim.push('[');
+            claim.push_str(&frames::strings(self.runs().map(Id::as_str)));
+            claim.push(']');
+        }
+        claim.push('}');
+        claim
+    }
+
+    /// The answer to the claim.
+    pub(super) fn granted(&mut self, epoch: u64, seq: u64, reports: &mut Vec<Report>) {
+        match self.stand {
+            Stand::Fenced => return,
+            Stand::New => self.next_seq = seq,
+            Stand::Away { epoch: own } | Stand::Granted { epoch: own } => {
+                if epoch != own || seq > self.next_seq {
+                    // Someone else wrote in this process's place.
+                    return self.fence(reports);
+                }
+            }
+        }
+        self.stand = Stand::Granted { epoch };
+    }
+
+    /// The socket is gone: what was in flight is sent again, as it was.
+    pub(super) fn cut(&mut self) {
+        if let Stand::Granted { epoch } = self.stand {
+            self.stand = Stand::Away { epoch };
+        }
+        for unit in &mut self.units {
+            unit.request = None;
+        }
+        self.paused_until = 0;
+    }
+
+    pub(super) fn start(&mut self, started: &Started, reports: &mut Vec<Report>) {
+        let run = started.run.clone();
+        if self.is_fenced() {
+            return reports.push(Report::RunRefused { run, problem: fenced() });
+        }
+        if self.run(&run).is_none() {
+            self.runs.push(Run { id: run.clone(), phase: Phase::Starting });
+            self.push(Unit::new(run, Kind::Start, started.to_json()));
+        }
+    }
+
+    /// Takes one event of a run. What a stopped or unknown run says is dropped: it has been told.
+    pub(super) fn write(&mut self, run: &Id, event: String, reports: &mut Vec<Report>) {
+        if !self.run(run).is_some_and(|run| run.phase.may_write()) {
+            return;
+        }
+        if event.len() > durable_sessions_protocol::limits::EVENT_MAX_BYTES {
+            let problem = Problem::new(ErrorCode::TooLarge, "the event is over the size limit");
+            return reports.push(Report::WriteRefused { run: run.clone(), problem });
+        }
+        match self.units.back_mut() {
+            Some(last) if last.may_join(run, &event) => {
+                self.bytes += event.len();
+                last.join(&event);
+            }
+            _ => self.push(Unit::new(run.clone(), Kind::Write, event)),
+        }
+        self.was_full |= !self.has_room();
+    }
+
+    pub(super) fn end(&mut self, run: &Id, end: RunEnd) {
+        let Some(open) = self.runs.iter_mut().find(|open| open.id == *run) else { return };
+        let end = match open.phase {
+            Phase::Starting | Phase::Open => end,
+            Phase::Stopped => RunEnd::Stopped,
+            Phase::Ending => return,
+        };
+        open.phase = Phase::Ending;
+        self.push(Unit::new(run.clone(), Kind::End, end.to_json(run)));
+    }
+
+    /// The next `publish` frame that may go out, if there is one.
+    pub(super) fn transmit(
+        &mut self,
+        now: u64,
+        request: u64,
+        session: &SessionId,
+        log: &LogId,
+    ) -> Option<String> {
+        let Stand::Granted { epoch } = self.stand else { return None };
+        if now < self.paused_until {
+            return None;
+        }
+        self.paused_until = 0;
+        let next_seq = &mut self.next_seq;
+        let unit =
+            self.units.iter_mut().take(WINDOW_MAX_PUBLISHES).find(|unit| unit.request.is_none())?;
+        let seq = *unit.seq.get_or_insert_with(|| {
+            let seq = *next_seq;
+            *next_seq += 1;
+            seq
+        });
+        unit.request = Some(request);
+        let mut producer = String::from("{\"id\":");
+        durable_sessions_protocol::quote::write_string(&mut producer, self.producer.as_str());
+        frames::field_number(&mut producer, "epoch", epoch);
+        frames::field_number(&mut producer, "seq", seq);
+        let frame = Frame::new("publish")
+            .number("request", request)
+            .text("session", session.as_str())
+            .text("log", log.as_str())
+            .raw("producer", "", &producer, "}")
+            .raw("events", "[", &unit.events, "]");
+        Some(frame.end())
+    }
+
+    pub(super) fn acked(&mut self, request: u64, first: Offset, reports: &mut Vec<Report>) {
+        let Some(unit) = self.take(request) else { return };
+        self.backoff.reset();
+        self.settle(unit, first, reports);
+        self.report_room(reports);
+    }
+
+    pub(super) fn refused(
+        &mut self,
+        request: u64,
+        problem: Problem,
+        now: u64,
+        random: &mut Random,
+        reports: &mut Vec<Report>,
+    ) {
+        if problem.code == ErrorCode::SequenceGap {
+            // One before it was put off. It is sent again behind that one.
+            return self.put_back(request, &problem, reports);
+        }
+        if problem.code.retryable() {
+            if now >= self.paused_until {
+                let asked = problem.retry_after_ms.unwrap_or(0).min(RETRY_AFTER_MAX_MS);
+                let pause = self.backoff.next_pause(random).max(asked);
+                self.paused_until = now.saturating_add(pause);
+            }
+            return self.put_back(request, &problem, reports);
+        }
+        if problem.code == ErrorCode::Fenced {
+            return self.fence(reports);
+        }
+        if problem.code == ErrorCode::LogChanged {
+            return self.lose_log(reports);
+        }
+        let Some(unit) = self.take(request) else { return };
+        self.settle_refused(unit, problem, reports);
+        self.report_room(reports);
+    }
+
+    /// Looks for what others say about this writer's runs.
+    pub(super) fn observe<N: Node>(&mut self, event: &N, reports: &mut Vec<Report>) {
+        if self.runs.is_empty() {
+            return;
+        }
+        match event.text("kind").as_deref() {
+            Some("stop.requested") => {
+                for run in event.field("runs").map(Node::items).unwrap_or_default() {
+                    if let Some(run) = run.as_text() {
+                        self.stop(&run, reports);
+                    }
+                }
+            }
+            Some("run.ended") => {
+                if let Some(run) = event.text("run") {
+                    self.stop(&run, reports);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The log is another one: it knows nothing of this producer and its runs.
+    pub(super) fn lose_log(&mut self, reports: &mut Vec<Report>) {
+        let problem = Problem::new(ErrorCode::LogChanged, "the log is not the one the run is in");
+        self.lose_runs(&problem, reports);
+        if !self.is_fenced() {
+            self.stand = Stand::New;
+        }
+    }
+
+    /// Forgets all runs, for a reason.
+    pub(super) fn lose_runs(&mut self, problem: &Problem, reports: &mut Vec<Report>) {
+        for run in self.runs.drain(..) {
+            reports.push(Report::RunRefused { run: run.id, problem: problem.clone() });
+        }
+        self.units.clear();
+        self.bytes = 0;
+        self.report_room(reports);
+    }
+
+    pub(super) const fn timeout(&self) -> Option<u64> {
+        if self.paused_until > 0 { Some(self.paused_until) } else { None }
+    }
+
+    fn settle(&mut self, unit: Unit, first: Offset, reports: &mut Vec<Report>) {
+        match unit.kind {
+            Kind::Start => {
+                if let Some(run) = self.runs.iter_mut().find(|run| run.id == unit.run) {
+                    // A stop may have come before the ack: the handler is told both, in order.
+                    let was_stopped = run.phase == Phase::Stopped;
+                    if run.phase == Phase::Starting {
+                        run.phase = Phase::Open;
+                    }
+                    reports.push(Report::Started { run: unit.run.clone(), offset: first });
+                    if was_stopped {
+                        reports.push(Report::Stopped { run: unit.run });
+                    }
+                }
+            }
+            Kind::Write => {}
+            Kind::End => {
+                self.forget(&unit.run);
+                reports.push(Report::Ended { run: unit.run });
+            }
+        }
+    }
+
+    fn settle_refused(&mut self, unit: Unit, problem: Problem, reports: &mut Vec<Report>) {
+        match (unit.kind, problem.code) {
+            // The server ended it in the meantime: that is what was asked for.
+            (Kind::End, ErrorCode::RunEnded) => {
+                self.forget(&unit.run);
+                reports.push(Report::Ended { run: unit.run });
+            }
+            (Kind::End, ErrorCode::RunStopped) if !unit.is_stopped_end() => {
+                let end = RunEnd::Stopped.to_json(&unit.run);
+                self.push(Unit::new(unit.run, Kind::End, end));
+            }
+            (Kind::End, code) if !unit.is_plain_end() && code != ErrorCode::NotOwner => {
+                // Its result or error is not acceptable; the run still has to end.
+                let end = RunEnd::Failed { error: None }.to_json(&unit.run);
+                reports.push(Report::WriteRefused { run: unit.run.clone(), problem });
+                self.push(Unit::new(unit.run, Kind::End, end));
+            }
+            (Kind::Write, ErrorCode::RunStopped | ErrorCode::RunEnded) => {
+                self.stop(unit.run.as_str(), reports);
+            }
+            (Kind::Write, ErrorCode::NotOwner | ErrorCode::NotFound)
+            | (Kind::Start | Kind::End, _) => {
+                self.forget(&unit.run);
+                self.drop_unsent(unit.run.as_str());
+                reports.push(Report::RunRefused { run: unit.run, problem });
+            }
+            (Kind::Write, _) => {
+                reports.push(Report::WriteRefused { run: unit.run, problem });
+            }
+        }
+    }
+
+    /// A run was stopped, or ended by someone else: what it has not published yet is dropped.
+    fn stop(&mut self, id: &str, reports: &mut Vec<Report>) {
+        let Some(run) = self.runs.iter_mut().find(|run| run.id.as_str() == id) else { return };
+        match run.phase {
+            Phase::Stopped | Phase::Ending => return,
+            Phase::Starting => run.phase = Phase::Stopped,
+            Phase::Open => {
+                run.phase = Phase::Stopped;
+                reports.push(Report::Stopped { run: run.id.clone() });
+            }
+        }
+        self.drop_unsent(id);
+        self.report_room(reports);
+    }
+
+    /// Drops writes that have no place in the stream yet.
+    fn drop_unsent(&mut self, run: &str) {
+        let is_dropped = |unit: &Unit| {
+            unit.seq.is_none() && unit.kind == Kind::Write && unit.run.as_str() == run
+        };
+        self.units.retain(|unit| !is_dropped(unit));
+        self.bytes = self.units.iter().map(|unit| unit.events.len()).sum();
+    }
+
+    fn put_back(&mut self, request: u64, problem: &Problem, reports: &mut Vec<Report>) {
+        let Some(index) = self.units.iter().position(|unit| unit.request == Some(request)) else {
+            return;
+        };
+        let Some(unit) = self.units.get_mut(index) else { return };
+        unit.request = None;
+        // With nothing before it the server has lost what it acknowledged, or this is another's
+        // stream: going on would write the same events elsewhere.
+        let is_lost = index == 0
+            && problem.code == ErrorCode::SequenceGap
+            && problem.expected_seq.is_none_or(|expected| Some(expected) != unit.seq);
+        if is_lost {
+            self.fence(reports);
+        }
+    }
+
+    /// A newer process has taken this one's place.
+    pub(super) fn fence(&mut self, reports: &mut Vec<Report>) {
+        self.stand = Stand::Fenced;
+        reports.push(Report::Fenced);
+        self.lose_runs(&fenced(), reports);
+    }
+
+    fn push(&mut self, unit: Unit) {
+        self.bytes += unit.events.len();
+        self.units.push_back(unit);
+    }
+
+    fn take(&mut self, request: u64) -> Option<Unit> {
+        let index = self.units.iter().position(|unit| unit.request == Some(request))?;
+        let unit = self.units.remove(index)?;
+        self.bytes = self.bytes.saturating_sub(unit.events.len());
+        Some(unit)
+    }
+
+    fn report_room(&mut self, reports: &mut Vec<Report>) {
+        if self.was_full && self.has_room() {
+            self.was_full = false;
+            reports.push(Report::Ready);
+        }
+    }
+
+    fn run(&self, id: &Id) -> Option<&Run> {
+        self.runs.iter().find(|run| run.id == *id)
+    }
+
+    fn forget(&mut self, id: &Id) {
+        self.runs.retain(|run| run.id != *id);
+    }
+}
+
+fn fenced() -> Problem {
+    Problem::new(ErrorCode::Fenced, "a newer process writes with this producer id")
 }

@@ -1,0 +1,232 @@
+//! Acts of a user on their way to the log: in order, one at a time, each exactly once.
+
+use std::collections::VecDeque;
+
+use durable_sessions_protocol::error::{ErrorCode, Problem};
+use durable_sessions_protocol::id::{Id, LogId, SessionId};
+use durable_sessions_protocol::offset::Offset;
+
+use super::act::{Act, Body, StopTarget};
+use super::backoff::{Backoff, Random};
+use super::frames::Frame;
+use super::limits::{OUTBOX_MAX_BYTES, OUTBOX_MAX_ENTRIES, RETRY_AFTER_MAX_MS};
+
+/// The acts of one session. Only the first may be in flight: were a later one sent before the
+/// first is answered, a refusal that may be retried would change their order.
+#[derive(Debug, Default)]
+pub(super) struct Outbox {
+    entries: VecDeque<Entry>,
+    bytes: usize,
+    head: Head,
+    backoff: Backoff,
+    /// Offset of the last act that was acknowledged.
+    acknowledged: Offset,
+}
+
+#[derive(Debug)]
+struct Entry {
+    act: Act,
+    /// The requester's cursor when it acted.
+    seen: Option<Offset>,
+    /// The log it is meant for, once known; it never moves to another one.
+    log: Option<LogId>,
+    /// The event's JSON, made when it is first sent and the same ever after.
+    event: Option<String>,
+}
+
+impl Entry {
+    const fn bytes(&self) -> usize {
+        match &self.act.body {
+            Body::Event(event) => event.len(),
+            Body::Stop { .. } => 0,
+        }
+    }
+}
+
+/// Where the first entry stands.
+#[derive(Debug, Default, PartialEq, Eq)]
+enum Head {
+    #[default]
+    Queued,
+    InFlight {
+        request: u64,
+    },
+    /// Refused for now.
+    Paused {
+        until: u64,
+    },
+}
+
+/// What became of a refused act.
+#[derive(Debug)]
+pub(super) enum Refusal {
+    /// It is not the one in flight.
+    Unknown,
+    /// It will be sent again.
+    Later,
+    /// It is out.
+    Final(Id),
+}
+
+impl Outbox {
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    pub(super) fn holds(&self, id: &Id) -> bool {
+        self.entries.iter().any(|entry| entry.act.id == *id)
+    }
+
+    /// Takes an act in, or says why not.
+    pub(super) fn push(
+        &mut self,
+        act: Act,
+        seen: Option<Offset>,
+        log: Option<LogId>,
+        event_max_bytes: usize,
+    ) -> Result<(), Problem> {
+        let entry = Entry { act, seen, log, event: None };
+        let bytes = entry.bytes();
+        if bytes > event_max_bytes {
+            return Err(Problem::new(
+                ErrorCode::TooLarge,
+                "the event is over the size limit: send large content as a URL in a part",
+            ));
+        }
+        if self.entries.len() >= OUTBOX_MAX_ENTRIES || self.bytes + bytes > OUTBOX_MAX_BYTES {
+            return Err(Problem::new(
+                ErrorCode::OutboxFull,
+                "too much waits to be sent: try again when some of it has been",
+            ));
+        }
+        self.bytes += bytes;
+        self.entries.push_back(entry);
+        Ok(())
+    }
+
+    /// The `publish` frame to send now, if there is one.
+    pub(super) fn transmit(
+        &mut self,
+        now: u64,
+        request: u64,
+        session: &SessionId,
+        log: Option<&LogId>,
+    ) -> Option<String> {
+        match self.head {
+            Head::Queued => {}
+            Head::Paused { until } if now >= until => {}
+            Head::InFlight { .. } | Head::Paused { .. } => return None,
+        }
+        let acknowledged = self.acknowledged;
+        let entry = self.entries.front_mut()?;
+        self.head = Head::InFlight { request };
+        if entry.log.is_none() {
+            entry.log = log.cloned();
+        }
+        let event = entry.event.take().unwrap_or_else(|| {
+            // The acts before it were the same person's: a stop of everything covers them too.
+            let is_all = matches!(entry.act.body, Body::Stop { target: StopTarget::All, .. });
+            let seen = entry.seen.filter(|_| is_all).map(|seen| seen.max(acknowledged));
+            entry.act.clone().into_event(seen)
+        });
+        let mut frame =
+            Frame::new("publish").number("request", request).text("session", session.as_str());
+        if let Some(log) = &entry.log {
+            frame = frame.text("log", log.as_str());
+        }
+        let text = frame.raw("events", "[", &event, "]").end();
+        entry.event = Some(event);
+        Some(text)
+    }
+
+    /// The act in flight is in the log.
+    pub(super) fn acked(&mut self, request: u64, offset: Offset) -> Option<Id> {
+        let id = self.take(request)?;
+        self.acknowledged = self.acknowledged.max(offset);
+        Some(id)
+    }
+
+    /// The act in flight was refused.
+    pub(super) fn refused(
+        &mut self,
+        request: u64,
+        problem: &Problem,
+        now: u64,
+        random: &mut Random,
+    ) -> Refusal {
+        if self.head != (Head::InFlight { request }) {
+            return Refusal::Unknown;
+        }
+        if problem.code.retryable() {
+            let pause = self.backoff.next_pause(random);
+            let asked = problem.retry_after_ms.unwrap_or(0).min(RETRY_AFTER_MAX_MS);
+            self.head = Head::Paused { until: now.saturating_add(pause.max(asked)) };
+            return Refusal::Later;
+        }
+        self.take(request).map_or(Refusal::Unknown, Refusal::Final)
+    }
+
+    /// The socket is gone: what was in flight has an unknown fate and is sent again.
+    pub(super) fn cut(&mut self) {
+        if matches!(self.head, Head::InFlight { .. }) {
+            self.head = Head::Queued;
+        }
+    }
+
+    /// The log became known: acts that were made before belong to it, unless one may have entered
+    /// another log already.
+    pub(super) fn learn_log(&mut self, log: &LogId) {
+        let in_flight = matches!(self.head, Head::InFlight { .. });
+        for entry in self.entries.iter_mut().skip(usize::from(in_flight)) {
+            if entry.log.is_none() {
+                entry.log = Some(log.clone());
+            }
+        }
+    }
+
+    /// Takes an act back that is not on its way.
+    pub(super) fn discard(&mut self, id: &Id) -> bool {
+        let Some(index) = self.entries.iter().position(|entry| entry.act.id == *id) else {
+            return false;
+        };
+        let was_sent = self.entries.get(index).is_some_and(|entry| entry.event.is_some());
+        let is_refused = matches!(self.head, Head::Paused { .. });
+        if index == 0 && was_sent && !is_refused {
+            return false;
+        }
+        self.remove(index);
+        if index == 0 {
+            self.head = Head::Queued;
+        }
+        true
+    }
+
+    /// Takes everything out.
+    pub(super) fn drain(&mut self) -> Vec<Id> {
+        self.head = Head::Queued;
+        self.bytes = 0;
+        self.entries.drain(..).map(|entry| entry.act.id).collect()
+    }
+
+    pub(super) fn timeout(&self) -> Option<u64> {
+        match self.head {
+            Head::Paused { until } if !self.entries.is_empty() => Some(until),
+            Head::Queued | Head::InFlight { .. } | Head::Paused { .. } => None,
+        }
+    }
+
+    fn take(&mut self, request: u64) -> Option<Id> {
+        if self.head != (Head::InFlight { request }) {
+            return None;
+        }
+        self.head = Head::Queued;
+        self.backoff.reset();
+        self.remove(0)
+    }
+
+    fn remove(&mut self, index: usize) -> Option<Id> {
+        let entry = self.entries.remove(index)?;
+        self.bytes = self.bytes.saturating_sub(entry.bytes());
+        Some(entry.act.id)
+    }
+}

@@ -1,0 +1,157 @@
+//! Offers to work on agents' input, and the slots that bound the work.
+
+use durable_sessions_protocol::id::{Id, SessionId};
+use durable_sessions_protocol::limits::WAKE_OFFER_MS;
+
+use super::frames::{Frame, strings};
+
+/// All offers of this client.
+#[derive(Debug, Default)]
+pub(super) struct Serve {
+    offers: Vec<Offer>,
+}
+
+#[derive(Debug)]
+struct Offer {
+    agent: Id,
+    sessions: Vec<String>,
+    slots: u32,
+    busy: Vec<(SessionId, Id)>,
+    /// Wakes that came before a slot was free: the server may know of a run's end earlier than
+    /// this side knows of its ack. At most as many as slots.
+    waiting: Vec<Waiting>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    wake: Wake,
+    /// The server offers the input elsewhere after this time.
+    until: u64,
+}
+
+/// An input to work on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Wake {
+    pub(super) agent: Id,
+    pub(super) session: SessionId,
+    pub(super) input: Id,
+    pub(super) attempt: u32,
+}
+
+impl Serve {
+    /// Makes, changes or withdraws an offer.
+    pub(super) fn offer(&mut self, agent: Id, sessions: Vec<String>, slots: u32) {
+        match self.offers.iter_mut().find(|offer| offer.agent == agent) {
+            Some(offer) => {
+                offer.sessions = sessions;
+                offer.slots = slots;
+            }
+            None => self.offers.push(Offer {
+                agent,
+                sessions,
+                slots,
+                busy: Vec::new(),
+                waiting: Vec::new(),
+            }),
+        }
+    }
+
+    /// The `serve` frames of a new connection, or of one agent.
+    pub(super) fn frames(&self, agent: Option<&Id>) -> Vec<String> {
+        self.offers
+            .iter()
+            .filter(|offer| agent.is_none_or(|agent| offer.agent == *agent))
+            .map(Offer::frame)
+            .collect()
+    }
+
+    /// An input is offered. Says whether to work on it now.
+    pub(super) fn wake(&mut self, wake: Wake, now: u64) -> Option<Wake> {
+        let offer = self.offers.iter_mut().find(|offer| offer.agent == wake.agent)?;
+        let is_same =
+            |(session, input): &(SessionId, Id)| *session == wake.session && *input == wake.input;
+        if offer.busy.iter().any(is_same) {
+            return None;
+        }
+        offer.waiting.retain(|waiting| waiting.wake.input != wake.input && now < waiting.until);
+        let slots = usize::try_from(offer.slots).unwrap_or(usize::MAX);
+        if offer.busy.len() < slots {
+            offer.busy.push((wake.session.clone(), wake.input.clone()));
+            return Some(wake);
+        }
+        if offer.waiting.len() < slots {
+            let until = now.saturating_add(WAKE_OFFER_MS);
+            offer.waiting.push(Waiting { wake, until });
+        }
+        None
+    }
+
+    /// A slot is free. Says what to work on in it.
+    pub(super) fn done(
+        &mut self,
+        agent: &Id,
+        session: &SessionId,
+        input: &Id,
+        now: u64,
+    ) -> Option<Wake> {
+        let offer = self.offers.iter_mut().find(|offer| offer.agent == *agent)?;
+        offer.busy.retain(|(busy, working)| busy != session || working != input);
+        offer.waiting.retain(|waiting| now < waiting.until);
+        if offer.waiting.is_empty() {
+            return None;
+        }
+        let waiting = offer.waiting.remove(0);
+        self.wake(waiting.wake, now)
+    }
+
+    /// The connection is gone, and its offers with it.
+    pub(super) fn cut(&mut self) {
+        for offer in &mut self.offers {
+            offer.waiting.clear();
+        }
+    }
+}
+
+impl Offer {
+    fn frame(&self) -> String {
+        let frame = Frame::new("serve")
+            .text("agent", self.agent.as_str())
+            .number("slots", u64::from(self.slots));
+        if self.sessions.is_empty() {
+            return frame.end();
+        }
+        let sessions = strings(self.sessions.iter().map(String::as_str));
+        frame.raw("sessions", "[", &sessions, "]").end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(text: &str) -> Id {
+        Id::parse(text).unwrap()
+    }
+
+    fn wake(input: &str) -> Wake {
+        Wake {
+            agent: id("bot"),
+            session: SessionId::parse("s").unwrap(),
+            input: id(input),
+            attempt: 1,
+        }
+    }
+
+    #[test]
+    fn a_wake_that_finds_no_slot_is_worked_on_when_one_is_free() {
+        let session = SessionId::parse("s").unwrap();
+        let mut serve = Serve::default();
+        serve.offer(id("bot"), Vec::new(), 1);
+        assert_eq!(serve.wake(wake("a"), 0), Some(wake("a")));
+        assert_eq!(serve.wake(wake("a"), 1), None);
+        assert_eq!(serve.wake(wake("b"), 2), None);
+        assert_eq!(serve.done(&id("bot"), &session, &id("a"), 3), Some(wake("b")));
+        assert_eq!(serve.wake(wake("c"), 4), None);
+        assert_eq!(serve.done(&id("bot"), &session, &id("b"), 4 + WAKE_OFFER_MS), None);
+    }
+}

@@ -1,0 +1,99 @@
+//! A run of this process, from its start to its acknowledged end.
+
+use durable_sessions_protocol::id::Id;
+use durable_sessions_protocol::limits::EVENT_MAX_BYTES;
+
+use crate::core::frames::{field_name, field_text};
+
+/// The start of a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Started {
+    /// Names the run; made at random.
+    pub run: Id,
+    /// The agent's name.
+    pub agent: Id,
+    /// The input it claims.
+    pub in_reply_to: Option<Id>,
+    /// The run it works for.
+    pub parent: Option<Id>,
+}
+
+/// How a run ends by the word of its agent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RunEnd {
+    /// It did its work.
+    Completed {
+        /// The result, as JSON text.
+        data: Option<String>,
+    },
+    /// It could not.
+    Failed {
+        /// Why: `{code, detail}` or the app's own, as JSON text.
+        error: Option<String>,
+    },
+    /// A stop ended it.
+    Stopped,
+}
+
+#[derive(Debug)]
+pub(super) struct Run {
+    pub(super) id: Id,
+    pub(super) phase: Phase,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Its start is not acknowledged.
+    Starting,
+    /// At work.
+    Open,
+    /// Stopped, and its handler has not ended it yet.
+    Stopped,
+    /// Its end is not acknowledged.
+    Ending,
+}
+
+impl Phase {
+    pub(super) const fn may_write(self) -> bool {
+        matches!(self, Self::Starting | Self::Open)
+    }
+}
+
+impl Started {
+    pub(super) fn to_json(&self) -> String {
+        let mut event = String::from("{\"kind\":\"run.started\"");
+        field_text(&mut event, "run", self.run.as_str());
+        field_text(&mut event, "agent", self.agent.as_str());
+        for (name, value) in [("in_reply_to", &self.in_reply_to), ("parent", &self.parent)] {
+            if let Some(value) = value {
+                field_text(&mut event, name, value.as_str());
+            }
+        }
+        event.push('}');
+        event
+    }
+}
+
+impl RunEnd {
+    /// The event. A result or error over the size limit cannot be sent: the run has failed.
+    pub(super) fn to_json(&self, run: &Id) -> String {
+        let (outcome, field) = match self {
+            Self::Completed { data } => ("completed", data.as_ref().map(|data| ("data", data))),
+            Self::Failed { error } => ("failed", error.as_ref().map(|error| ("error", error))),
+            Self::Stopped => ("stopped", None),
+        };
+        let mut event = String::from("{\"kind\":\"run.ended\"");
+        field_text(&mut event, "run", run.as_str());
+        field_text(&mut event, "outcome", outcome);
+        if let Some((name, json)) = field {
+            field_name(&mut event, name);
+            event.push_str(json);
+        }
+        event.push('}');
+        if event.len() > EVENT_MAX_BYTES {
+            let error = Some("{\"code\":\"too_large\"}".to_owned());
+            return Self::Failed { error }.to_json(run);
+        }
+        event
+    }
+}
