@@ -1,3 +1,5 @@
 //! The client of durable sessions: one sans-IO [`core`] and its drivers.
 
 pub mod core;
+#[cfg(target_arch = "wasm32")]
+pub mod web;

@@ -11,8 +11,7 @@ use crate::id::{Id, LogId, SessionId};
 use crate::limits;
 use crate::offset::{Offset, Position};
 
-/// The WebSocket subprotocol.
-pub const SUBPROTOCOL: &str = "durable-sessions.v1";
+pub use crate::SUBPROTOCOL;
 
 /// Chosen by the client, repeated in the answer.
 pub type RequestId = u64;

@@ -15,3 +15,6 @@ pub mod json;
 pub mod limits;
 pub mod offset;
 pub mod quote;
+
+/// The WebSocket subprotocol.
+pub const SUBPROTOCOL: &str = "durable-sessions.v1";

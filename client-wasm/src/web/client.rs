@@ -1,0 +1,106 @@
+//! What the facade calls.
+
+use std::rc::Rc;
+
+use durable_sessions_protocol::id::{Id, SessionId};
+use wasm_bindgen::JsValue;
+use wasm_bindgen::prelude::wasm_bindgen;
+
+use super::driver::Driver;
+use super::listener::Listener;
+use super::options::Options;
+use crate::core::{Act, Body, Follow, Input, StopTarget, Token};
+
+/// One client of one server, for the facade.
+///
+/// Methods may be called at any time, from within the listener too. Those that take ids answer
+/// `false`, and do nothing, when one of them is not an id.
+#[wasm_bindgen]
+#[derive(Debug)]
+pub struct RawClient {
+    driver: Rc<Driver>,
+}
+
+#[wasm_bindgen]
+impl RawClient {
+    /// A client that has not connected. `options` is `{url, client, as?, WebSocket?, hasTokens?}`.
+    #[wasm_bindgen(constructor)]
+    pub fn new(options: &JsValue, listener: Listener) -> Result<RawClient, JsValue> {
+        let Some(options) = Options::read(options) else {
+            return Err(JsValue::from_str("`client` is not an id"));
+        };
+        Ok(Self { driver: Driver::start(options, listener) })
+    }
+
+    /// Follows a session; the first one opens the connection. `events` asks for the events beside
+    /// the patches, and is changed by calling it again.
+    pub fn attach(&self, session: &str, events: bool) -> bool {
+        let follow = Follow { events, ..Follow::PATCHES };
+        self.session(session, |session| Input::Attach { session, follow })
+    }
+
+    /// Follows a session no longer.
+    pub fn detach(&self, session: &str) -> bool {
+        self.session(session, |session| Input::Detach { session })
+    }
+
+    /// Delivers an event, given as its JSON with `kind` and id.
+    pub fn send(&self, session: &str, id: &str, event: String) -> bool {
+        self.act(session, id, Body::Event(event))
+    }
+
+    /// Stops a run, what answers a message, or all that was seen.
+    pub fn stop(
+        &self,
+        session: &str,
+        id: &str,
+        run: Option<String>,
+        message: Option<String>,
+        cascade: bool,
+    ) -> bool {
+        let target = match (run, message) {
+            (Some(run), _) => Id::parse(&run).map(StopTarget::Run),
+            (None, Some(message)) => Id::parse(&message).map(StopTarget::Message),
+            (None, None) => Ok(StopTarget::All),
+        };
+        let Ok(target) = target else { return false };
+        self.act(session, id, Body::Stop { target, cascade })
+    }
+
+    /// Answers [`Listener::token`]; no token means signed out.
+    pub fn token(&self, attempt: u32, token: Option<String>) {
+        let token = token.map_or(Token::SignedOut, Token::Granted);
+        self.driver.handle(Input::Token { socket: attempt, token });
+    }
+
+    /// Answers [`Listener::token`]: the app's function failed.
+    #[wasm_bindgen(js_name = tokenFailed)]
+    pub fn token_failed(&self, attempt: u32) {
+        self.driver.handle(Input::Token { socket: attempt, token: Token::Failed });
+    }
+
+    /// Connects at once when waiting, and again when closed by the server.
+    pub fn reconnect(&self) {
+        self.driver.handle(Input::Reconnect);
+    }
+
+    /// Ends it for good; the listener is told what that refuses, and then nothing more.
+    pub fn close(&self) {
+        self.driver.close();
+    }
+
+    fn act(&self, session: &str, id: &str, body: Body) -> bool {
+        let Ok(id) = Id::parse(id) else { return false };
+        self.session(session, |session| Input::Send { session, act: Act { id, body } })
+    }
+
+    fn session(
+        &self,
+        session: &str,
+        input: impl FnOnce(SessionId) -> Input<super::JsNode>,
+    ) -> bool {
+        let Ok(session) = SessionId::parse(session) else { return false };
+        self.driver.handle(input(session));
+        true
+    }
+}
