@@ -2,7 +2,7 @@
 // output of wasm-bindgen). `cargo xtask package` calls it; --no-types is for the demo, where nobody reads them.
 
 import { build } from "esbuild";
-import { execFileSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { parseArgs } from "node:util";
@@ -75,7 +75,8 @@ function manifest() {
 function declarations(entries) {
   const emitted = join(dist, ".types");
   const tsc = join(here, "node_modules/typescript/bin/tsc");
-  execFileSync(process.execPath, [tsc, "--emitDeclarationOnly", "--outDir", emitted], { cwd: here, stdio: "inherit" });
+  const { status } = spawnSync(process.execPath, [tsc, "--emitDeclarationOnly", "--outDir", emitted], { cwd: here, stdio: "inherit" });
+  if (status !== 0) process.exit(1); // tsc has said why
 
   const wanted = entries.map((entry) => join(emitted, `${entry}.d.ts`));
   for (const file of wanted) {

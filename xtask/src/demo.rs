@@ -76,6 +76,7 @@ fn build() -> Result<()> {
         "--package=durable-sessions-server",
         "--bin=durable-sessions",
         "--package=durable-sessions-demo-agent",
+        "--bin=durable-sessions-demo-agent",
     ]))
 }
 

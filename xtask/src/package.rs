@@ -26,7 +26,7 @@ pub(crate) fn source() -> PathBuf {
 ///
 /// Without [`Optimise::Size`] it has no type declarations either: both are for who installs it.
 pub(crate) fn directory(optimise: Optimise) -> Result<PathBuf> {
-    let (source, built) = (source(), repository::target().join("package/durable-sessions"));
+    let (source, built) = (source(), packages().join("durable-sessions"));
     node::install(&source)?;
     wasm::build(optimise)?;
     let built_text = built.to_string_lossy();
@@ -41,8 +41,8 @@ pub(crate) fn directory(optimise: Optimise) -> Result<PathBuf> {
 /// Builds the tarball, checks what is in it, and gives its path.
 pub(crate) fn tarball() -> Result<PathBuf> {
     let built = directory(Optimise::Size)?;
-    let packages = repository::target().join("package");
-    let tarball = packages.join(format!("durable-sessions-{VERSION}.tgz"));
+    let packages = packages();
+    let tarball = tarball_path();
     if tarball.exists() {
         fs::remove_file(&tarball)
             .with_context(|| format!("cannot replace {}", tarball.display()))?;
@@ -70,6 +70,15 @@ pub(crate) fn tarball() -> Result<PathBuf> {
         ],
     ))?;
     Ok(tarball)
+}
+
+/// Where [`tarball`] puts it.
+pub(crate) fn tarball_path() -> PathBuf {
+    packages().join(format!("durable-sessions-{VERSION}.tgz"))
+}
+
+fn packages() -> PathBuf {
+    repository::target().join("package")
 }
 
 #[cfg(test)]

@@ -84,5 +84,7 @@ fn node_test(from_root: &str) -> Result<()> {
     let directory = repository::path(from_root);
     node::install(&directory)?;
     let chromium = browser::chromium()?;
-    run(node::npm(&directory, &["test"]).env(browser::CHROMIUM_VARIABLE, chromium))
+    run(node::npm(&directory, &["test"])
+        .env(browser::CHROMIUM_VARIABLE, chromium)
+        .env("TARBALL", package::tarball_path()))
 }

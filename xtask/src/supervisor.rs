@@ -13,7 +13,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
 use signal_hook::{
-    consts::{SIGINT, SIGTERM},
+    consts::{SIGHUP, SIGINT, SIGTERM},
     iterator::Signals,
 };
 
@@ -54,7 +54,7 @@ struct Running {
 
 #[derive(Debug)]
 enum Event {
-    /// Ctrl-C or SIGTERM.
+    /// Ctrl-C, a closed terminal or SIGTERM.
     EndRequested,
     Line {
         process: u32,
@@ -70,7 +70,8 @@ impl Supervisor {
     /// From here on Ctrl-C and SIGTERM end [`Supervisor::watch`] and not this process.
     pub(crate) fn new() -> Result<Self> {
         let (sender, events) = mpsc::channel();
-        let mut signals = Signals::new([SIGINT, SIGTERM]).context("cannot watch for signals")?;
+        let mut signals =
+            Signals::new([SIGHUP, SIGINT, SIGTERM]).context("cannot watch for signals")?;
         let requests = sender.clone();
         thread::spawn(move || {
             for _ in signals.forever() {

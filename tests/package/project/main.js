@@ -1,0 +1,4 @@
+import { use } from "./use.js";
+import * as api from "durable-sessions";
+
+globalThis.result = use(api);
