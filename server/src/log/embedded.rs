@@ -43,7 +43,7 @@ const CONCURRENT_READS: usize = 16;
 const READ_ATTEMPTS: u32 = 5;
 /// Pause before it does.
 const READ_AGAIN_MS: u64 = 2;
-/// How long a reopening store waits for reads in flight.
+/// How long a store that opens again waits for reads in flight.
 const CLOSE_TIMEOUT_MS: u64 = 10_000;
 
 /// A [`LogStore`] in a directory of its own.
@@ -60,6 +60,8 @@ pub struct EmbeddedStore {
 struct Shared {
     directory: PathBuf,
     state: Mutex<State>,
+    /// One reopening at a time.
+    reopening: tokio::sync::Mutex<()>,
     reads: Semaphore,
     queue_bytes: Arc<Semaphore>,
     /// Which file is behind a damage met while reading: looked for once.
@@ -107,6 +109,7 @@ impl EmbeddedStore {
             shared: Arc::new(Shared {
                 directory: directory.into(),
                 state: Mutex::new(State::Open(running)),
+                reopening: tokio::sync::Mutex::new(()),
                 reads: Semaphore::new(CONCURRENT_READS),
                 queue_bytes: Arc::new(Semaphore::new(QUEUE_BYTES)),
                 damage: OnceLock::new(),
@@ -136,8 +139,8 @@ impl Drop for EmbeddedStore {
     fn drop(&mut self) {
         let state = std::mem::replace(&mut *self.shared.lock(), State::Closed { answered: 0 });
         if let State::Open(Running { handle, committer }) = state {
+            // Without senders the committer ends once the queue is empty.
             drop(handle);
-            // A panic of the committer was answered with an error already.
             let _ = committer.join();
         }
     }
@@ -206,6 +209,7 @@ impl LogStore for EmbeddedStore {
 
     fn reopen(&self) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async move {
+            let _turn = self.shared.reopening.lock().await;
             let shared = Arc::clone(&self.shared);
             let task = tokio::task::spawn_blocking(move || shared.reopen());
             task.await.unwrap_or(Err(StoreError::Closed))
@@ -228,18 +232,16 @@ impl Shared {
         }
     }
 
-    /// Holds the state's lock throughout: whoever asks meanwhile waits for the outcome.
+    /// Whoever asks meanwhile hears that the store is poisoned.
     fn reopen(&self) -> Result<(), StoreError> {
-        let mut state = self.lock();
-        let answered = match &*state {
-            State::Open(running) => running.handle.health.answered(),
-            State::Closed { answered } => *answered,
+        let state = std::mem::replace(&mut *self.lock(), State::Closed { answered: 0 });
+        let answered = match state {
+            State::Open(running) => running.stop(),
+            State::Closed { answered } => answered,
         };
-        let before = std::mem::replace(&mut *state, State::Closed { answered });
-        if let State::Open(running) = before {
-            running.close()?;
-        }
-        *state = State::Open(start(&self.directory, Keep::UpTo(answered))?);
+        *self.lock() = State::Closed { answered };
+        let running = start(&self.directory, Keep::UpTo(answered))?;
+        *self.lock() = State::Open(running);
         Ok(())
     }
 
@@ -257,24 +259,16 @@ impl Shared {
 }
 
 impl Running {
-    /// Ends the committer and waits until nobody has the engine's files open.
-    fn close(self) -> Result<(), StoreError> {
+    /// Ends the committer; returns the last commit it answered. Reads in flight finish by themselves.
+    fn stop(self) -> u64 {
         let Self { handle: Handle { tables, queue, health }, committer } = self;
         health.poison();
-        // A full queue or a gone committer needs no message: it ends by itself.
+        // A committer that is gone needs no message.
         let _ = queue.blocking_send(Message::Stop);
-        drop(queue);
+        // Its panics were answered with an error.
         let _ = committer.join();
-        let deadline = Instant::now() + Duration::from_millis(CLOSE_TIMEOUT_MS);
-        let mut tables = tables;
-        loop {
-            match Arc::try_unwrap(tables) {
-                Ok(_last) => return Ok(()),
-                Err(_) if Instant::now() > deadline => return Err(StoreError::Closed),
-                Err(shared) => tables = shared,
-            }
-            std::thread::sleep(Duration::from_millis(1));
-        }
+        drop(tables);
+        health.answered()
     }
 }
 
@@ -317,6 +311,7 @@ fn create(path: &Path) -> Result<(), StoreError> {
 
 fn start(path: &Path, keep: Keep) -> Result<Running, StoreError> {
     let store = store(path);
+    wait_for_engine(&store)?;
     let checked = guard::check(&store, keep)?;
     let damaged = |detail| StoreError::Damaged { path: store.clone(), detail };
     let tables = open_engine(&store).map_err(|detail| {
@@ -340,6 +335,27 @@ fn start(path: &Path, keep: Keep) -> Result<Running, StoreError> {
         .spawn(move || committer.run(waiting))
         .map_err(directory(path))?;
     Ok(Running { handle: Handle { tables, queue, health }, committer })
+}
+
+/// Waits until no read in flight has the engine open: the guard may change files.
+fn wait_for_engine(store: &Path) -> Result<(), StoreError> {
+    let deadline = Instant::now() + Duration::from_millis(CLOSE_TIMEOUT_MS);
+    let path = store.join("lock");
+    let lock = File::options().write(true).create(true).truncate(false).open(&path);
+    let lock = lock.map_err(directory(&path))?;
+    loop {
+        match lock.try_lock() {
+            // Dropping the file gives the lock to the engine.
+            Ok(()) => return Ok(()),
+            Err(TryLockError::WouldBlock) if Instant::now() < deadline => {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            Err(TryLockError::WouldBlock) => {
+                return Err(StoreError::Locked { path: store.into() });
+            }
+            Err(TryLockError::Error(error)) => return Err(directory(&path)(error)),
+        }
+    }
 }
 
 /// The engine panics on some damage; that is an error like the others.

@@ -1,5 +1,8 @@
 //! A store that forgets everything when the process ends, and lets a test play the disk.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

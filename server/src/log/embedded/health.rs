@@ -34,7 +34,6 @@ impl Health {
     }
 
     /// How the next commit is written.
-    #[expect(clippy::unused_self, reason = "tests make it depend on the state")]
     pub(super) fn durability(&self) -> PersistMode {
         #[cfg(test)]
         if self.fail_next_sync.load(Ordering::Acquire) {
@@ -44,7 +43,6 @@ impl Health {
     }
 
     /// Fails when a test asked for it.
-    #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "only tests make it fail")]
     pub(super) fn check_sync(&self) -> Result<(), fjall::Error> {
         #[cfg(test)]
         if self.fail_next_sync.swap(false, Ordering::AcqRel) {

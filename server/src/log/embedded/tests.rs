@@ -79,6 +79,37 @@ async fn after_a_failed_sync_nothing_is_answered_until_the_store_is_reopened_wit
     assert_eq!(read_all(&store, "s").await, [texts(1, 2), texts(7, 7)].concat());
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reopening_under_load_keeps_every_answered_append() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Arc::new(EmbeddedStore::open(directory.path()).unwrap());
+    let writers = (0..8).map(|writer| {
+        let store = Arc::clone(&store);
+        tokio::spawn(async move {
+            let (id, log, mut answered) = (session(&format!("s{writer}")), log("log"), 0);
+            loop {
+                let batch = events(answered + 1, answered + 1);
+                match store.append(&id, &log, at(answered), batch).await {
+                    Ok(()) => answered += 1,
+                    Err(_) => return answered,
+                }
+            }
+        })
+    });
+    let writers: Vec<_> = writers.collect();
+    while store.meta(&session("s0")).await.unwrap().is_none_or(|meta| meta.tail < at(20)) {
+        tokio::task::yield_now().await;
+    }
+    store.reopen().await.unwrap();
+    for (number, writer) in writers.into_iter().enumerate() {
+        // A writer that missed the moment would go on for ever.
+        store.reopen().await.unwrap();
+        let answered = writer.await.unwrap();
+        let texts = read_all(&*store, &format!("s{number}")).await;
+        assert!(texts.len() as u64 >= answered, "{answered} answered, {} kept", texts.len());
+    }
+}
+
 #[tokio::test]
 async fn events_written_out_to_tables_are_read_and_continued() {
     let directory = tempfile::tempdir().unwrap();
