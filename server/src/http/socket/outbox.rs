@@ -1,0 +1,326 @@
+//! The half of a connection that sends. It owns the socket's write side, the answers on their way
+//! and the readers of followed sessions, and hands the socket no more than it can take.
+
+use std::collections::{HashMap, VecDeque};
+
+use durable_sessions_protocol::close;
+use durable_sessions_protocol::error::Problem;
+use durable_sessions_protocol::frame::{ProducerGrant, RequestId, ServerFrame};
+use durable_sessions_protocol::id::SessionId;
+use durable_sessions_protocol::offset::{Offset, Position};
+use futures_util::stream::{FuturesUnordered, SplitSink};
+use futures_util::{FutureExt, SinkExt, StreamExt};
+use tokio::sync::{mpsc, watch};
+use tokio::time::sleep_until;
+use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
+
+use super::answers::{Answer, Pending};
+use super::follows::Follows;
+use super::liveness::{LastReceived, Liveness, Tick};
+use super::{Ending, Socket};
+use crate::http::{App, Phase, reached, retry_after_ms};
+use crate::hub::{Published, Refusal, Session, Wake};
+use crate::limits::{
+    SOCKET_CONTROL_QUEUE_MAX, SOCKET_REQUESTS_IN_FLIGHT_MAX, SOCKET_WRITE_TARGET_BYTES,
+};
+
+/// What the reading half asks for.
+pub(super) enum Order {
+    /// Send a frame.
+    Send(ServerFrame),
+    /// Wait for the hub's answer to a request.
+    Await(Pending),
+    /// Follow a session; with a producer only once its place is granted.
+    Attach(Box<Attaching>),
+    /// The same, with the hub's answer about the producer to come.
+    Claim(Box<Attaching>, ClaimAnswer),
+    /// Follow it no more.
+    Detach(Option<RequestId>, SessionId),
+    /// The client has taken a session's events up to an offset.
+    Seen(SessionId, Offset),
+}
+
+/// The hub's answer about a producer's place.
+pub(super) type ClaimAnswer = tokio::sync::oneshot::Receiver<Result<ProducerGrant, Problem>>;
+
+/// An attach that is being done.
+pub(super) struct Attaching {
+    pub(super) request: Option<RequestId>,
+    pub(super) session: Session,
+    pub(super) start: Start,
+    /// Set by the outbox: tells a later attach of the same session from this one.
+    pub(super) serial: u64,
+}
+
+/// Where an attach begins.
+pub(super) enum Start {
+    /// After a position, or before the first event.
+    After(Option<Position>),
+    /// At the tail.
+    Tail,
+}
+
+/// An attach that waits for its producer's place.
+struct Claiming {
+    serial: u64,
+    /// A detach that came meanwhile.
+    detach: Option<Option<RequestId>>,
+}
+
+pub(super) struct Outbox<'a> {
+    app: &'a App,
+    sink: SplitSink<&'a mut Socket, Message>,
+    orders: mpsc::Receiver<Order>,
+    wakes: mpsc::Receiver<Wake>,
+    control: VecDeque<Utf8Bytes>,
+    answers: FuturesUnordered<Pending>,
+    claiming: HashMap<SessionId, Claiming>,
+    next_serial: u64,
+    follows: Follows,
+    liveness: Liveness,
+    received: &'a LastReceived,
+    phase: watch::Receiver<Phase>,
+    drain_told: bool,
+    /// Whether the socket was handed bytes it may not have taken yet.
+    is_flushing: bool,
+}
+
+impl<'a> Outbox<'a> {
+    pub(super) fn new(
+        app: &'a App,
+        sink: SplitSink<&'a mut Socket, Message>,
+        orders: mpsc::Receiver<Order>,
+        wakes: mpsc::Receiver<Wake>,
+        received: &'a LastReceived,
+    ) -> Self {
+        Self {
+            app,
+            sink,
+            orders,
+            wakes,
+            control: VecDeque::new(),
+            answers: FuturesUnordered::new(),
+            claiming: HashMap::new(),
+            next_serial: 0,
+            follows: Follows::default(),
+            liveness: Liveness::new(&app.clocks),
+            received,
+            phase: app.phase.clone(),
+            drain_told: false,
+            is_flushing: false,
+        }
+    }
+
+    /// Queues a control frame; it goes before any events.
+    pub(super) fn send(&mut self, frame: &ServerFrame) {
+        self.control.push_back(frame.to_json().into());
+    }
+
+    /// Sends until the connection ends.
+    pub(super) async fn run(&mut self) -> Ending {
+        let timer = sleep_until(self.liveness.deadline(self.received));
+        tokio::pin!(timer);
+        loop {
+            if self.control.len() > SOCKET_CONTROL_QUEUE_MAX {
+                return Ending::with(close::QUEUE_FULL);
+            }
+            if let Err(ending) = self.hand_over() {
+                return ending;
+            }
+            let is_free = !self.is_flushing;
+            let phase = if self.drain_told { Phase::Closing } else { Phase::Draining };
+            let can_close = !self.drain_told || (is_free && self.answers.is_empty());
+            tokio::select! {
+                flushed = self.sink.flush(), if self.is_flushing => {
+                    if flushed.is_err() {
+                        return Ending::Gone;
+                    }
+                    self.is_flushing = false;
+                    self.liveness.sent();
+                }
+                order = self.orders.recv(),
+                    if self.answers.len() < SOCKET_REQUESTS_IN_FLIGHT_MAX =>
+                {
+                    let Some(order) = order else { return Ending::Gone };
+                    self.obey(order);
+                }
+                Some(answer) = self.answers.next() => {
+                    if let Err(ending) = self.answer(answer) {
+                        return ending;
+                    }
+                }
+                Some(chunk) = self.follows.next(), if is_free => {
+                    let Ok(chunk) = chunk else { return Ending::with(close::UNAVAILABLE) };
+                    if let Err(ending) = self.hand(chunk.frame()) {
+                        return ending;
+                    }
+                }
+                Some(wake) = self.wakes.recv(), if is_free => {
+                    self.app.metrics.wakes.add(1);
+                    let Wake { agent, session, input, attempt } = wake;
+                    self.send(&ServerFrame::Wake { agent, session, input, attempt });
+                }
+                () = timer.as_mut() => {
+                    match self.liveness.tick(self.received) {
+                        Tick::Wait => {}
+                        Tick::Ping => self.send(&ServerFrame::Ping { request: None }),
+                        Tick::Dead => return Ending::with(close::HEARTBEAT),
+                    }
+                    timer.as_mut().reset(self.liveness.deadline(self.received));
+                }
+                () = reached(&mut self.phase, phase), if can_close => {
+                    if self.drain_told {
+                        return Ending::with(close::DRAINING);
+                    }
+                    self.drain_told = true;
+                    self.send(&ServerFrame::Draining { retry_after_ms: retry_after_ms() });
+                }
+            }
+        }
+    }
+
+    /// Hands the socket what waits, when it has taken all it was handed before: control frames
+    /// first, then sessions in turn.
+    fn hand_over(&mut self) -> Result<(), Ending> {
+        if self.is_flushing {
+            return Ok(());
+        }
+        let mut bytes = 0;
+        while bytes < SOCKET_WRITE_TARGET_BYTES {
+            let frame = match self.control.pop_front() {
+                Some(frame) => frame,
+                None => match self.follows.next().now_or_never() {
+                    Some(Some(Ok(chunk))) => chunk.frame(),
+                    Some(Some(Err(_))) => return Err(Ending::with(close::UNAVAILABLE)),
+                    Some(None) | None => break,
+                },
+            };
+            bytes += frame.len();
+            self.hand(frame)?;
+        }
+        Ok(())
+    }
+
+    fn hand(&mut self, frame: Utf8Bytes) -> Result<(), Ending> {
+        self.app.metrics.frames_sent.add(1);
+        self.app.metrics.bytes_sent.add(frame.len() as u64);
+        self.is_flushing = true;
+        // `feed` only copies the frame into the socket's buffer: that was flushed before, and is
+        // larger than what is handed over at a time.
+        match self.sink.feed(Message::Text(frame)).now_or_never() {
+            Some(Ok(())) => Ok(()),
+            Some(Err(_)) | None => Err(Ending::Gone),
+        }
+    }
+
+    fn obey(&mut self, order: Order) {
+        match order {
+            Order::Send(frame) => self.send(&frame),
+            Order::Await(pending) => self.answers.push(pending),
+            Order::Attach(attaching) => {
+                self.claiming.remove(attaching.session.id());
+                self.attached(*attaching, None);
+            }
+            Order::Claim(mut attaching, answer) => {
+                self.next_serial += 1;
+                attaching.serial = self.next_serial;
+                let claiming = Claiming { serial: attaching.serial, detach: None };
+                self.claiming.insert(attaching.session.id().clone(), claiming);
+                self.answers.push(Pending::Claim(Some(attaching), answer));
+            }
+            Order::Detach(request, session) => match self.claiming.get_mut(&session) {
+                Some(claiming) => claiming.detach = Some(request),
+                None => self.detached(request, session),
+            },
+            Order::Seen(session, offset) => self.follows.seen(&session, offset),
+        }
+    }
+
+    fn answer(&mut self, answer: Answer) -> Result<(), Ending> {
+        match answer {
+            Answer::Unknown => return Err(Ending::with(close::UNAVAILABLE)),
+            Answer::Publish(request, Ok(published)) => {
+                self.app.metrics.published(&published);
+                let Published { first, last, receipt, .. } = published;
+                let (first, last) = (Some(first), Some(last));
+                self.send(&ServerFrame::Ack { request, first, last, receipt });
+            }
+            Answer::Publish(request, Err(Refusal { problem, index })) => {
+                self.refuse(request, problem, index);
+            }
+            Answer::Claim(attaching, Ok(grant)) => self.granted(*attaching, grant),
+            Answer::Claim(attaching, Err(problem)) => {
+                self.claimed(&attaching);
+                self.refuse(attaching.request, problem, None);
+            }
+        }
+        Ok(())
+    }
+
+    fn granted(&mut self, attaching: Attaching, grant: ProducerGrant) {
+        let session = attaching.session.id().clone();
+        match self.claimed(&attaching) {
+            Some(Claiming { detach: None, .. }) => self.attached(attaching, Some(grant)),
+            Some(Claiming { detach: Some(request), .. }) => {
+                self.attached(attaching, Some(grant));
+                self.detached(request, session);
+            }
+            // A later attach has taken its place; this one only tells the grant.
+            None => {
+                let frame = ServerFrame::Attached {
+                    request: attaching.request,
+                    session,
+                    log: attaching.session.log().clone(),
+                    tail: attaching.session.tail(),
+                    producer: Some(grant),
+                };
+                self.send(&frame);
+            }
+        }
+    }
+
+    /// Takes an attach off the list of those that wait, unless a later one stands there.
+    fn claimed(&mut self, attaching: &Attaching) -> Option<Claiming> {
+        let session = attaching.session.id();
+        let is_current =
+            self.claiming.get(session).is_some_and(|waits| waits.serial == attaching.serial);
+        if is_current { self.claiming.remove(session) } else { None }
+    }
+
+    fn attached(&mut self, attaching: Attaching, producer: Option<ProducerGrant>) {
+        let Attaching { request, session, start, .. } = attaching;
+        let (id, log, tail) = (session.id().clone(), session.log().clone(), session.tail());
+        let (after, is_reset) = match start {
+            Start::Tail => (tail, false),
+            Start::After(None) => (Offset::ZERO, false),
+            Start::After(Some(Position { log: known, offset }))
+                if known == log && offset <= tail =>
+            {
+                (offset, false)
+            }
+            Start::After(Some(_)) => (Offset::ZERO, true),
+        };
+        self.send(&ServerFrame::Attached {
+            request,
+            session: id.clone(),
+            log: log.clone(),
+            tail,
+            producer,
+        });
+        if is_reset {
+            self.send(&ServerFrame::Reset { session: id.clone(), log, first: after.next() });
+        }
+        self.follows.follow(&id, session.reader(after), self.app.metrics.attaches.enter());
+    }
+
+    fn detached(&mut self, request: Option<RequestId>, session: SessionId) {
+        self.follows.unfollow(&session);
+        let reason = "requested".to_owned();
+        self.send(&ServerFrame::Detached { request, session, reason });
+    }
+
+    fn refuse(&mut self, request: Option<RequestId>, error: Problem, index: Option<usize>) {
+        self.app.metrics.refuse(error.code);
+        self.send(&ServerFrame::Refused { request, error, index });
+    }
+}

@@ -1,0 +1,53 @@
+//! The server's own limits, next to those of the wire in [`durable_sessions_protocol::limits`].
+//! Each says what happens when it is reached.
+
+/// Connections the kernel holds until the server accepts them. A storm of reconnecting clients
+/// overflows a shorter queue, and each refused one waits a second for its next try.
+pub const LISTEN_BACKLOG_CONNECTIONS: u32 = 4096;
+/// How long to pause accepting when the process has no file descriptor left.
+pub const ACCEPT_PAUSE_MS: u64 = 100;
+/// A request's head must be there within this time, on a kept-alive connection too. Else the
+/// connection is closed.
+pub const HTTP_HEADER_TIMEOUT_MS: u64 = 30_000;
+/// A request's body must be there within this time. Else 400.
+pub const HTTP_BODY_TIMEOUT_MS: u64 = 30_000;
+/// Bytes of events in one page of a catch-up read. The rest: `Stream-Next-Offset`, read again.
+pub const HTTP_PAGE_MAX_BYTES: usize = 1024 * 1024;
+/// Buffer of one HTTP connection for a request's head. A larger head: 431.
+pub const HTTP_HEAD_MAX_BYTES: usize = 16 * 1024;
+/// Bytes of events in one `data` event of an SSE stream.
+pub const SSE_BATCH_BYTES: usize = 64 * 1024;
+/// A silent SSE stream carries a comment after this long, so that both ends notice a dead one.
+pub const SSE_KEEP_ALIVE_MS: u64 = 15_000;
+/// A `Stream-Cursor` counts intervals of this length.
+pub const STREAM_CURSOR_INTERVAL_MS: u64 = 20_000;
+
+/// Read buffer of a WebSocket. The library's default makes an idle connection cost 134 KiB.
+pub const SOCKET_READ_BUFFER_BYTES: usize = 4 * 1024;
+/// Requests of one socket the log has not answered yet. At the limit the server reads no more from
+/// the socket until one is.
+pub const SOCKET_REQUESTS_IN_FLIGHT_MAX: usize = 256;
+/// Frames between the half of a connection that reads and the half that writes. At the limit the
+/// server reads no more from the socket until there is room.
+pub const SOCKET_COMMAND_QUEUE_MAX: usize = 32;
+/// Answers and other control frames a socket has not taken yet. Beyond it: close code 4003.
+pub const SOCKET_CONTROL_QUEUE_MAX: usize = 1024;
+/// Bytes of frames handed to a socket at a time; a single larger frame goes alone.
+pub const SOCKET_WRITE_TARGET_BYTES: usize = 64 * 1024;
+/// Offers of input a socket has not taken yet. At the limit no more are made until there is room.
+pub const SOCKET_WAKE_QUEUE_MAX: usize = 64;
+/// Sessions one socket writes to or follows. Beyond it: `rate_limited`; detach from one first.
+pub const SOCKET_SESSIONS_MAX: usize = 4096;
+/// How long a closing socket may take to send its last frames and hear the other end close.
+pub const SOCKET_CLOSE_TIMEOUT_MS: u64 = 2_000;
+/// How long a request's surplus bytes are read and dropped before it is answered `too_large`, so
+/// that the answer reaches a client that is still sending.
+pub const SURPLUS_DISCARD_MS: u64 = 2_000;
+
+/// Clients are told to come back after a random time below this when the server shuts down.
+pub const DRAIN_RETRY_SPREAD_MS: u64 = 2_000;
+/// How long a shutdown waits for what is under way before it closes everything.
+pub const DRAIN_TIMEOUT_MS: u64 = 5_000;
+
+/// Largest static file that is served. Beyond it: 404.
+pub const STATIC_FILE_MAX_BYTES: u64 = 16 * 1024 * 1024;
