@@ -1,0 +1,351 @@
+//! The task that owns the core and the socket.
+
+mod runs;
+mod sessions;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use durable_sessions_protocol::error::Problem;
+use durable_sessions_protocol::id::{Id, SessionId};
+use futures_util::FutureExt;
+use runs::Runs;
+pub(super) use runs::{Ended, RunLink};
+use serde_json::Value;
+use sessions::Sessions;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::{Instant, sleep_until};
+
+use super::client::{ConnectionState, TokenFuture};
+use super::session::Receipt;
+use super::shared::{Shared, Update};
+use super::socket::{self, Said, Socket};
+use crate::core::{self, Act, Follow, Input, Output, RunEnd, Started, Token};
+
+type Core = core::Client<Value>;
+type TokenFunction = Arc<dyn Fn() -> TokenFuture + Send + Sync>;
+
+/// Messages read in one turn before a timer's verdict.
+const LATE_READ_MAX: usize = 4096;
+/// Outcomes of attempts that wait for the driver.
+const ATTEMPTS_MAX: usize = 8;
+
+/// What a handle asks of the driver.
+#[derive(Debug)]
+pub(super) enum Command {
+    /// Follow a session, and write to it as a producer.
+    Open {
+        session: SessionId,
+        producer: Option<Id>,
+        reply: oneshot::Sender<Arc<Shared>>,
+    },
+    Detach {
+        session: SessionId,
+    },
+    Subscribe {
+        session: SessionId,
+        updates: mpsc::Sender<Update>,
+        reply: oneshot::Sender<()>,
+    },
+    Act {
+        session: SessionId,
+        act: Act,
+        reply: oneshot::Sender<Result<Receipt, Problem>>,
+    },
+    Serve {
+        agent: Id,
+        sessions: Vec<String>,
+        slots: u32,
+        wakes: mpsc::Sender<Wake>,
+    },
+    StartRun {
+        session: SessionId,
+        started: Started,
+        link: RunLink,
+    },
+    EndRun {
+        session: SessionId,
+        run: Id,
+        end: RunEnd,
+        ended: oneshot::Sender<Ended>,
+    },
+    /// What needs no answer.
+    Core(Input<Value>),
+}
+
+/// Input for a worker.
+#[derive(Debug)]
+pub(super) struct Wake {
+    pub(super) session: SessionId,
+    pub(super) input: Id,
+    pub(super) attempt: u32,
+}
+
+/// The outcome of something that took a while.
+enum Attempt {
+    Opened { socket: u32, opened: Option<Socket> },
+    Token { socket: u32, token: Token },
+}
+
+pub(super) struct Driver {
+    core: Core,
+    epoch: Instant,
+    address: String,
+    token: Option<TokenFunction>,
+    state: watch::Sender<ConnectionState>,
+    commands: mpsc::Receiver<Command>,
+    attempts: mpsc::Receiver<Attempt>,
+    attempted: mpsc::Sender<Attempt>,
+    socket: Option<(u32, Socket)>,
+    sessions: Sessions,
+    runs: Runs,
+    acts: BTreeMap<(SessionId, Id), oneshot::Sender<Result<Receipt, Problem>>>,
+    workers: BTreeMap<Id, mpsc::Sender<Wake>>,
+}
+
+impl Driver {
+    pub(super) fn new(
+        core: Core,
+        address: String,
+        token: Option<TokenFunction>,
+        state: watch::Sender<ConnectionState>,
+        commands: mpsc::Receiver<Command>,
+    ) -> Self {
+        let (attempted, attempts) = mpsc::channel(ATTEMPTS_MAX);
+        Self {
+            core,
+            epoch: Instant::now(),
+            address,
+            token,
+            state,
+            commands,
+            attempts,
+            attempted,
+            socket: None,
+            sessions: Sessions::default(),
+            runs: Runs::default(),
+            acts: BTreeMap::new(),
+            workers: BTreeMap::new(),
+        }
+    }
+
+    /// Works until the last handle is gone.
+    pub(super) async fn run(mut self) {
+        loop {
+            self.drain();
+            let timer = self.timer();
+            tokio::select! {
+                said = next(&mut self.socket) => self.said(said),
+                command = self.commands.recv() => match command {
+                    Some(command) => self.command(command),
+                    None => break,
+                },
+                Some(attempt) = self.attempts.recv() => self.attempted(attempt),
+                () = sleep_until(timer) => self.timed_out(),
+            }
+        }
+        self.handle(Input::Close);
+        self.drain();
+    }
+
+    /// Milliseconds since the driver began.
+    fn now(&self) -> u64 {
+        u64::try_from(self.epoch.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// When to wake without being told anything.
+    fn timer(&self) -> Instant {
+        let core = self.core.timeout().map(|at| self.epoch + Duration::from_millis(at));
+        let idle = self.sessions.next_idle();
+        let far = || Instant::now() + Duration::from_secs(3600);
+        core.into_iter().chain(idle).min().unwrap_or_else(far)
+    }
+
+    fn handle(&mut self, input: Input<Value>) {
+        let now = self.now();
+        self.core.handle(now, input);
+    }
+
+    fn timed_out(&mut self) {
+        // The verdict must not fall before what has come is read.
+        for _ in 0..LATE_READ_MAX {
+            let Some(said) = next(&mut self.socket).now_or_never() else { break };
+            self.said(said);
+        }
+        self.handle(Input::Timeout);
+        self.leave_idle();
+    }
+
+    fn said(&mut self, (socket, said): (u32, Said)) {
+        match said {
+            Said::Text(text) => match serde_json::from_str(&text) {
+                Ok(frame) => self.handle(Input::Frame { socket, frame, bytes: text.len() }),
+                Err(_) => self.handle(Input::Malformed { socket }),
+            },
+            Said::Binary => self.handle(Input::Malformed { socket }),
+            Said::Closed { code } => {
+                self.socket = None;
+                self.handle(Input::Closed { socket, code });
+            }
+        }
+    }
+
+    fn attempted(&mut self, attempt: Attempt) {
+        match attempt {
+            Attempt::Opened { socket, opened: Some(opened) } => {
+                self.socket = Some((socket, opened));
+                self.handle(Input::Opened { socket });
+            }
+            Attempt::Opened { socket, opened: None } => {
+                self.handle(Input::Closed { socket, code: socket::CLOSE_ABNORMAL });
+            }
+            Attempt::Token { socket, token } => self.handle(Input::Token { socket, token }),
+        }
+    }
+
+    fn command(&mut self, command: Command) {
+        match command {
+            Command::Open { session, producer, reply } => self.open(session, producer, reply),
+            Command::Detach { session } => self.detach(session),
+            Command::Subscribe { session, updates, reply } => {
+                self.sessions.subscribe(&session, updates);
+                let _ = reply.send(());
+            }
+            Command::Act { session, act, reply } => {
+                // The same act again waits for the same answer; the earlier caller has gone.
+                self.acts.insert((session.clone(), act.id.clone()), reply);
+                self.handle(Input::Send { session, act });
+            }
+            Command::Serve { agent, sessions, slots, wakes } => {
+                self.workers.insert(agent.clone(), wakes);
+                self.handle(Input::Serve { agent, sessions, slots });
+            }
+            Command::StartRun { session, started, link } => {
+                self.runs.start(&session, &started.run, link);
+                self.handle(Input::StartRun { session, started });
+            }
+            Command::EndRun { session, run, end, ended } => {
+                self.runs.ending(&run, ended);
+                self.handle(Input::EndRun { session, run, end });
+            }
+            Command::Core(input) => self.handle(input),
+        }
+    }
+
+    fn open(
+        &mut self,
+        session: SessionId,
+        producer: Option<Id>,
+        reply: oneshot::Sender<Arc<Shared>>,
+    ) {
+        let shared = self.sessions.open(&session);
+        let _ = reply.send(shared);
+        self.handle(Input::Attach { session: session.clone(), follow: Follow::EVENTS });
+        if let Some(producer) = producer {
+            self.handle(Input::Produce { session, producer });
+        }
+        self.leave_idle();
+    }
+
+    fn detach(&mut self, session: SessionId) {
+        self.handle(Input::Detach { session });
+    }
+
+    fn leave_idle(&mut self) {
+        for session in self.sessions.idle(&self.runs) {
+            self.detach(session);
+        }
+    }
+
+    fn drain(&mut self) {
+        while let Some(output) = self.core.poll() {
+            self.perform(output);
+        }
+        self.sessions.update_room(&self.core);
+    }
+
+    fn perform(&mut self, output: Output<Value>) {
+        match output {
+            Output::NeedToken { socket } => self.ask_token(socket),
+            Output::Open { socket } => self.open_socket(socket),
+            Output::Transmit { socket, text } => {
+                if let Some((number, open)) = &self.socket
+                    && *number == socket
+                {
+                    open.send(text);
+                }
+            }
+            Output::Disconnect { socket, code } => {
+                if let Some((_, open)) = self.socket.take_if(|(number, _)| *number == socket) {
+                    open.close(code);
+                }
+            }
+            Output::Status { status, error, .. } => {
+                self.state.send_replace(ConnectionState { status, error });
+            }
+            Output::Sent { session, id, offset, runs } => {
+                if let Some(reply) = self.acts.remove(&(session, id.clone())) {
+                    let _ = reply.send(Ok(Receipt { id, offset, runs }));
+                }
+            }
+            Output::Refused { session, id, problem } => {
+                if let Some(reply) = self.acts.remove(&(session, id)) {
+                    let _ = reply.send(Err(problem));
+                }
+            }
+            Output::Wake { agent, session, input, attempt } => {
+                let wake = Wake { session, input, attempt };
+                let worker = self.workers.get(&agent);
+                if let Some(Err(refused)) = worker.map(|worker| worker.try_send(wake)) {
+                    // The worker is gone. The server offers the input again.
+                    let Wake { session, input, .. } = refused.into_inner();
+                    self.core.handle(self.now(), Input::WakeDone { agent, session, input });
+                }
+            }
+            Output::Session { .. }
+            | Output::Reset { .. }
+            | Output::Patches { .. }
+            | Output::Events { .. } => self.sessions.perform(output),
+            Output::RunStarted { .. }
+            | Output::RunRefused { .. }
+            | Output::RunStopped { .. }
+            | Output::WriteRefused { .. }
+            | Output::RunEnded { .. }
+            | Output::WriterReady { .. }
+            | Output::ProducerFenced { .. } => self.runs.perform(output),
+        }
+    }
+
+    fn open_socket(&self, socket: u32) {
+        let (address, attempted) = (self.address.clone(), self.attempted.clone());
+        let timeout = Duration::from_millis(core::limits::CONNECT_TIMEOUT_MS);
+        tokio::spawn(async move {
+            let opening = tokio::time::timeout(timeout, socket::open(&address)).await;
+            let opened = opening.ok().and_then(Result::ok);
+            let _ = attempted.send(Attempt::Opened { socket, opened }).await;
+        });
+    }
+
+    fn ask_token(&self, socket: u32) {
+        let Some(token) = self.token.clone() else { return };
+        let attempted = self.attempted.clone();
+        tokio::spawn(async move {
+            // An answer that carries an error is dropped before the next await: it is not `Send`.
+            let token = match token().await.ok() {
+                Some(Some(token)) => Token::Granted(token),
+                Some(None) => Token::SignedOut,
+                None => Token::Failed,
+            };
+            let _ = attempted.send(Attempt::Token { socket, token }).await;
+        });
+    }
+}
+
+/// What the socket says next; nothing while there is none.
+async fn next(socket: &mut Option<(u32, Socket)>) -> (u32, Said) {
+    match socket {
+        Some((number, socket)) => (*number, socket.next().await),
+        None => std::future::pending().await,
+    }
+}

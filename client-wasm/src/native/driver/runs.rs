@@ -1,0 +1,94 @@
+//! The runs of this process, between the core and their handlers.
+
+use std::collections::BTreeMap;
+
+use durable_sessions_protocol::error::Problem;
+use durable_sessions_protocol::id::{Id, SessionId};
+use serde_json::Value;
+use tokio::sync::{oneshot, watch};
+
+use super::Output;
+use crate::native::run::Signal;
+
+/// How a run is told what becomes of it.
+#[derive(Debug)]
+pub(in crate::native) struct RunLink {
+    /// Whether its start is in the log.
+    pub(in crate::native) started: oneshot::Sender<Result<(), Problem>>,
+    /// Whether it may go on.
+    pub(in crate::native) signal: watch::Sender<Signal>,
+}
+
+/// Whether a run's end is in the log.
+pub(in crate::native) type Ended = Result<(), Problem>;
+
+#[derive(Debug, Default)]
+pub(super) struct Runs(BTreeMap<Id, Open>);
+
+#[derive(Debug)]
+struct Open {
+    session: SessionId,
+    started: Option<oneshot::Sender<Result<(), Problem>>>,
+    signal: watch::Sender<Signal>,
+    ended: Option<oneshot::Sender<Ended>>,
+}
+
+impl Runs {
+    pub(super) fn start(&mut self, session: &SessionId, run: &Id, link: RunLink) {
+        let RunLink { started, signal } = link;
+        let session = session.clone();
+        let open = Open { session, started: Some(started), signal, ended: None };
+        self.0.insert(run.clone(), open);
+    }
+
+    pub(super) fn ending(&mut self, run: &Id, ended: oneshot::Sender<Ended>) {
+        // A run that is not known any more was lost, and its handler has been told; dropping
+        // `ended` says the same.
+        if let Some(open) = self.0.get_mut(run) {
+            open.ended = Some(ended);
+        }
+    }
+
+    pub(super) fn are_open_in(&self, session: &SessionId) -> bool {
+        self.0.values().any(|open| open.session == *session)
+    }
+
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the driver sorts the outputs")]
+    pub(super) fn perform(&mut self, output: Output<Value>) {
+        match output {
+            Output::RunStarted { run, .. } => {
+                let started = self.0.get_mut(&run).and_then(|open| open.started.take());
+                if let Some(started) = started {
+                    let _ = started.send(Ok(()));
+                }
+            }
+            Output::RunStopped { run, .. } => {
+                if let Some(open) = self.0.get(&run) {
+                    open.signal.send_replace(Signal::Stopped);
+                }
+            }
+            Output::WriteRefused { run, problem, .. } => {
+                if let Some(open) = self.0.get(&run) {
+                    open.signal.send_if_modified(|signal| signal.write_refused(problem));
+                }
+            }
+            Output::RunRefused { run, problem, .. } => {
+                let Some(open) = self.0.remove(&run) else { return };
+                open.signal.send_replace(Signal::Gone(problem.clone()));
+                if let Some(started) = open.started {
+                    let _ = started.send(Err(problem.clone()));
+                }
+                if let Some(ended) = open.ended {
+                    let _ = ended.send(Err(problem));
+                }
+            }
+            Output::RunEnded { run, .. } => {
+                let ended = self.0.remove(&run).and_then(|open| open.ended);
+                if let Some(ended) = ended {
+                    let _ = ended.send(Ok(()));
+                }
+            }
+            _ => {}
+        }
+    }
+}

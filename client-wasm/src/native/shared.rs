@@ -1,0 +1,89 @@
+//! What a driver and the handles of a session both hold.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use durable_sessions_protocol::error::Problem;
+use durable_sessions_protocol::fold::Transcript;
+use durable_sessions_protocol::id::{LogId, SessionId};
+use durable_sessions_protocol::offset::Offset;
+use serde_json::Value;
+use tokio::sync::watch;
+
+use crate::core::SessionStatus;
+
+/// Where a session stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionState {
+    /// Its status.
+    pub status: SessionStatus,
+    /// Why it is closed, unless the app closed it.
+    pub error: Option<Problem>,
+}
+
+/// What came of a session's log.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Update {
+    /// The log begins, or begins again: what was read of it is void.
+    Reset {
+        /// The log.
+        log: LogId,
+    },
+    /// The next events.
+    Events {
+        /// The first offset they cover.
+        first: Offset,
+        /// The last offset they cover.
+        last: Offset,
+        /// The events, as stored.
+        events: Vec<Value>,
+    },
+    /// The subscriber was too slow; nothing follows.
+    Lagged,
+}
+
+/// A session as its handles see it. The lock is never held across an await.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) id: SessionId,
+    transcript: Mutex<Option<Transcript>>,
+    /// Moves with each change of the transcript.
+    pub(super) version: watch::Sender<u64>,
+    pub(super) state: watch::Sender<SessionState>,
+    /// Whether the producer's queue takes more.
+    pub(super) room: watch::Sender<bool>,
+}
+
+impl Shared {
+    pub(super) fn new(id: SessionId) -> Self {
+        Self {
+            id,
+            transcript: Mutex::new(None),
+            version: watch::Sender::new(0),
+            state: watch::Sender::new(SessionState { status: SessionStatus::Loading, error: None }),
+            room: watch::Sender::new(true),
+        }
+    }
+
+    pub(super) fn reset(&self, log: LogId) {
+        *self.lock() = Some(Transcript::new(log));
+        self.version.send_modify(|version| *version += 1);
+    }
+
+    pub(super) fn apply(&self, events: &[Value]) {
+        if let Some(transcript) = &mut *self.lock() {
+            for event in events {
+                transcript.apply(event);
+            }
+        }
+        self.version.send_modify(|version| *version += 1);
+    }
+
+    /// Reads the transcript; `None` until the log is known.
+    pub(super) fn read<T>(&self, read: impl FnOnce(&Transcript) -> T) -> Option<T> {
+        self.lock().as_ref().map(read)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Transcript>> {
+        self.transcript.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
