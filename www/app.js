@@ -1,0 +1,146 @@
+// The demo page: a chat on one durable session. Everything it shows comes out of the transcript;
+// it keeps no state of its own that a reload would lose.
+
+import { connect } from "./pkg/index.js";
+import { readAddress, shareLink } from "./page/address.js";
+import { createComposer } from "./page/composer.js";
+import { createConnection } from "./page/connection.js";
+import { follow } from "./page/follow.js";
+import { createGate } from "./page/gate.js";
+import { Timeline } from "./page/timeline.js";
+
+const COPIED_MS = 1500;
+
+const elements = Object.fromEntries([...document.querySelectorAll("[id]")].map((element) => [element.id, element]));
+const address = readAddress();
+const gate = createGate();
+const client = connect(undefined, { as: address.as, WebSocket: gate.Socket });
+const session = client.session(address.session);
+
+const connection = createConnection({ elements, client, session, gate, retry: () => client.reconnect() });
+const reading = follow(elements.scroller, elements.timeline, elements.jump);
+const composer = createComposer({ form: elements.form, input: elements.input, button: elements.send, send });
+const timeline = new Timeline(elements.timeline, { stop, cancel, retry, discard }, nameOf);
+
+function send(text) {
+  reading.end();
+  session.send(text).catch((error) => {
+    // A refused message stands in the transcript with its reason; anything else was never taken.
+    if (isRefused(text)) return;
+    connection.fail(error);
+    composer.offer(text);
+  });
+}
+
+function retry(message) {
+  composer.focus();
+  session.send({ id: message.id, text: message.text }).catch(ignoreRefusal);
+}
+
+function discard(message) {
+  composer.focus();
+  session.discard(message.id);
+}
+
+function stop(run) {
+  composer.focus();
+  session.stop({ run: run.id }).catch(failUnlessOver);
+}
+
+function cancel(message) {
+  composer.focus();
+  session.stop({ message: message.id }).catch(failUnlessOver);
+}
+
+function isRefused(text) {
+  return session.transcript().messages.some((message) => message.state === "refused" && message.text === text);
+}
+
+// The transcript shows it, on the message itself.
+function ignoreRefusal() {}
+
+// A run that ended before its stop arrived is what was wanted.
+function failUnlessOver(error) {
+  if (error?.code !== "run_ended") connection.fail(error);
+}
+
+function nameOf({ from, role, agent }) {
+  if (role !== "user") return capitalised(agent ?? from?.id ?? "assistant");
+  const self = address.name ?? "anonymous";
+  return !from || from.id === self ? "You" : from.id;
+}
+
+function capitalised(name) {
+  return name.charAt(0).toUpperCase() + name.slice(1);
+}
+
+function show() {
+  const transcript = session.transcript();
+  const loading = session.status === "loading";
+  elements.loading.hidden = !loading;
+  const begun = transcript.messages.length > 0 || transcript.active.length > 0;
+  elements.empty.hidden = loading || begun || session.status === "closed";
+  timeline.show(transcript);
+  connection.show();
+  announce(transcript);
+}
+
+// Screen readers hear of turns in the conversation once, not of every word.
+let announced = { status: client.status, active: 0 };
+function announce(transcript) {
+  const active = transcript.active.length;
+  if (client.status !== announced.status) say(`Connection: ${client.status}`);
+  if (active > announced.active) say("The assistant is answering");
+  if (active < announced.active) say("The answer has ended");
+  announced = { status: client.status, active };
+}
+
+function say(words) {
+  elements.announcer.textContent = words;
+}
+
+elements.session.textContent = address.session;
+elements.cut.checked = false;
+elements.cut.addEventListener("change", () => {
+  if (elements.cut.checked) {
+    gate.cut();
+  } else {
+    gate.mend();
+    client.reconnect();
+  }
+  show();
+});
+
+elements.share.addEventListener("click", async () => {
+  const link = shareLink(address.session);
+  try {
+    await navigator.clipboard.writeText(link);
+    elements.share.textContent = "Copied";
+    say("Link copied");
+  } catch {
+    // Without the right to the clipboard the link is at least there to be copied by hand.
+    prompt("Link to this session", link);
+  }
+  setTimeout(() => (elements.share.textContent = "Copy link"), COPIED_MS);
+});
+
+elements.examples.addEventListener("click", (event) => {
+  const example = event.target.closest("button");
+  if (example) composer.fill(example.textContent);
+});
+
+addEventListener("keydown", (event) => {
+  if (event.key !== "Escape" || event.isComposing) return;
+  if (session.transcript().active.some((run) => run.state !== "stopping")) session.stop().catch(failUnlessOver);
+});
+
+composer.focus();
+
+client.subscribe(show);
+session.subscribe(show);
+show();
+
+if (address.refused !== null) {
+  const detail = "That session id cannot be used, so this is a new session. An id has 1 to 128 letters, digits or . _ ~ -";
+  connection.fail({ code: "invalid", detail });
+}
