@@ -1,1 +1,1 @@
-//! Tests.
+//! Tests over the whole: simulation, faults, crashes and the wire.
