@@ -39,3 +39,8 @@ export class DurableSessionsError extends Error {
     if (problem.retry_after_ms !== undefined) this.retryAfterMs = problem.retry_after_ms;
   }
 }
+
+/** An error that this package raises by itself. @internal */
+export function failure(code: ErrorCode, detail: string): DurableSessionsError {
+  return new DurableSessionsError({ code, detail });
+}

@@ -1,7 +1,19 @@
-import { start } from "./core.js";
+// Importing this touches no window and opens nothing: the core starts with the first session.
+import { ClientObject } from "./client.js";
+import type { App, Client, ConnectOptions } from "./types.js";
 
-/** The package's version, from a running core. */
-export function version(): string {
-  start();
-  return "0.1.0";
+export { DurableSessionsError, type ErrorCode } from "./errors.js";
+export type {
+  Ack, App, Batch, Client, ClientStatus, ConnectOptions, DataName, DataOf, EventsOptions, LogEvent,
+  Message, MessageInput, MessageState, Off, Outcome, Part, Principal, Run, RunState, Session,
+  SessionOptions, SessionStatus, StopReceipt, StopTarget, Transcript,
+} from "./types.js";
+
+/**
+ * A client of the server at `url`, which is that of the page when absent. `http` and `ws` mean the
+ * same; a url without a path gets the server's usual one. Nothing is opened before the first
+ * {@link Client.session}.
+ */
+export function connect<A extends App = App>(url?: string | URL, options: ConnectOptions = {}): Client<A> {
+  return new ClientObject<A>(url, options);
 }

@@ -1,0 +1,244 @@
+import { RawClient } from "../../pkg/client.js";
+import { start } from "./core.js";
+import { deferred, type Deferred } from "./deferred.js";
+import { DurableSessionsError, failure, type Problem } from "./errors.js";
+import { randomId } from "./id.js";
+import { call, Subscribers } from "./schedule.js";
+import { SessionObject, type Owner, type Port, type Sent } from "./session.js";
+import type {
+  App, Client, ClientStatus, ConnectOptions, LogEvent, Off, Principal, Session, SessionOptions,
+  SessionStatus,
+} from "./types.js";
+
+/** Where a server takes connections, when a url names no path. */
+const CONNECT_PATH = "/v1/connect";
+
+interface PendingAct {
+  owner: Owner;
+  body: string;
+  end: Deferred<Sent>;
+}
+
+export class ClientObject<A extends App = App> implements Client<A>, Port {
+  readonly role = "solo";
+  readonly principal: Principal | undefined;
+  #options: ConnectOptions;
+  #url: string;
+  // Made with the first session: until then nothing is compiled, opened or listened to.
+  #raw: RawClient | undefined;
+  #status: ClientStatus = "connecting";
+  #retryAt: number | null = null;
+  #error: DurableSessionsError | null = null;
+  #isClosed = false;
+  #subscribers = new Subscribers();
+  #sessions = new Map<string, SessionObject<A>>();
+  // How often the core still has to tell the end of a session that was left. What it tells before
+  // is about what was left, not about a session object of that id made since.
+  #leaving = new Map<string, number>();
+  #acts = new Map<string, PendingAct>();
+
+  constructor(url: string | URL | undefined, options: ConnectOptions) {
+    this.#url = endpoint(url);
+    this.#options = options;
+    this.principal = principal(options.as);
+  }
+
+  get status(): ClientStatus {
+    return this.#status;
+  }
+
+  get retryAt(): number | null {
+    return this.#retryAt;
+  }
+
+  get error(): DurableSessionsError | null {
+    return this.#error;
+  }
+
+  subscribe(fn: () => void): Off {
+    return this.#subscribers.add(fn);
+  }
+
+  session(id: string, options: SessionOptions<A> = {}): Session<A> {
+    if (options.last !== undefined) throw failure("not_supported", "a session is shown from its start for now");
+    if (options.snapshot !== undefined) throw failure("not_supported", "a session starts without a snapshot for now");
+    const known = this.#sessions.get(id);
+    if (known) return known;
+    const raw = this.raw();
+    const session = new SessionObject<A>(this, id);
+    this.#sessions.set(id, session);
+    if (!raw.attach(id, false)) {
+      this.#sessions.delete(id);
+      throw failure("invalid", "a session's id is 1 to 128 characters out of A-Z a-z 0-9 . _ ~ -");
+    }
+    return session;
+  }
+
+  reconnect(): void {
+    this.#raw?.reconnect();
+  }
+
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#raw?.close();
+    // Within a callback of the core it tells its end only later, or to nobody.
+    for (const session of [...this.#sessions.values()]) session.closed(null);
+    for (const key of [...this.#acts.keys()]) this.#refused(key, failure("closed", "the client was closed"));
+    this.#setStatus("closed", null, null);
+    this.#raw = undefined;
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  // ---- What sessions need ----
+
+  /** The core; started when there is none. @internal */
+  raw(): RawClient {
+    if (this.#isClosed) throw failure("closed", "the client is closed");
+    return (this.#raw ??= this.#start());
+  }
+
+  /** @internal */
+  act(owner: Owner, id: string, body: string, show: () => void, hand: (raw: RawClient) => boolean): Promise<Sent> {
+    const key = keyOf(owner.id, id);
+    const known = this.#acts.get(key);
+    if (known) {
+      if (known.body !== body) throw failure("id_conflict", "that id is on its way with something else");
+      return known.end.promise;
+    }
+    const raw = this.raw();
+    const act = { owner, body, end: deferred<Sent>() };
+    this.#acts.set(key, act);
+    show();
+    if (!hand(raw)) this.#refused(key, failure("invalid", "an id is 1 to 128 bytes without control characters"));
+    return act.end.promise;
+  }
+
+  /** @internal */
+  detach(session: string): void {
+    this.#leaving.set(session, (this.#leaving.get(session) ?? 0) + 1);
+    this.#raw?.detach(session);
+  }
+
+  /** @internal */
+  forget(session: string): void {
+    this.#sessions.delete(session);
+  }
+
+  // ---- Details ----
+
+  #start(): RawClient {
+    const WebSocket = this.#options.WebSocket ?? (globalThis as { WebSocket?: unknown }).WebSocket;
+    if (typeof WebSocket !== "function") {
+      throw failure("not_supported", "there is no WebSocket here: pass one, connect(url, { WebSocket })");
+    }
+    start();
+    const { as, token } = this.#options;
+    const options = {
+      url: this.#url,
+      client: randomId(),
+      as,
+      WebSocket: this.#options.WebSocket,
+      hasTokens: token !== undefined,
+    };
+    return new RawClient(options, this.#listener());
+  }
+
+  // What the core calls; see `src/web/listener.rs`.
+  #listener() {
+    return {
+      status: (status: ClientStatus, retryAt: number | undefined, problem: Problem | undefined) =>
+        this.#setStatus(status, retryAt ?? null, errorOf(problem)),
+      session: (id: string, status: SessionStatus, problem: Problem | undefined) => {
+        const leaving = this.#leaving.get(id);
+        if (leaving === undefined) this.#sessions.get(id)?.statusChanged(status, errorOf(problem));
+        else if (status === "closed" && leaving === 1) this.#leaving.delete(id);
+        else if (status === "closed") this.#leaving.set(id, leaving - 1);
+      },
+      reset: (id: string, log: string) => this.#present(id)?.reset(log),
+      patches: (id: string, log: string, offset: number, patches: unknown[]) =>
+        this.#present(id)?.patches(log, offset, patches),
+      events: (id: string, first: number, last: number, events: LogEvent[]) =>
+        this.#present(id)?.batch({ first, last, events }),
+      sent: (id: string, act: string, offset: number, runs: string[]) => this.#sent(keyOf(id, act), act, { offset, runs }),
+      refused: (id: string, act: string, problem: Problem) =>
+        this.#refused(keyOf(id, act), new DurableSessionsError(problem)),
+      token: (attempt: number) => void this.#token(attempt),
+    };
+  }
+
+  #present(id: string): SessionObject<A> | undefined {
+    return this.#leaving.has(id) ? undefined : this.#sessions.get(id);
+  }
+
+  #setStatus(status: ClientStatus, retryAt: number | null, error: DurableSessionsError | null): void {
+    if (this.#isClosed && status !== "closed") return;
+    this.#status = status;
+    this.#retryAt = retryAt;
+    this.#error = error;
+    if (this.#options.log) call(this.#options.log, error ? `${status}: ${error.message}` : status);
+    this.#subscribers.changed();
+  }
+
+  #sent(key: string, id: string, sent: Sent): void {
+    const act = this.#acts.get(key);
+    if (!act) return;
+    this.#acts.delete(key);
+    act.owner.confirmed(id, sent.offset);
+    act.end.resolve(sent);
+  }
+
+  #refused(key: string, error: DurableSessionsError): void {
+    const act = this.#acts.get(key);
+    if (!act) return;
+    this.#acts.delete(key);
+    act.owner.refused(key.slice(act.owner.id.length + 1), error);
+    act.end.reject(error);
+  }
+
+  async #token(attempt: number): Promise<void> {
+    let token: string | null;
+    try {
+      token = (await this.#options.token?.()) ?? null;
+    } catch (error) {
+      if (this.#options.log) call(this.#options.log, `token() failed: ${String(error)}`);
+      this.#raw?.tokenFailed(attempt);
+      return;
+    }
+    this.#raw?.token(attempt, token ?? undefined);
+  }
+}
+
+// A session id has no space.
+function keyOf(session: string, id: string): string {
+  return `${session} ${id}`;
+}
+
+function errorOf(problem: Problem | undefined): DurableSessionsError | null {
+  return problem ? new DurableSessionsError(problem) : null;
+}
+
+/** The WebSocket address of a server: of the page's own without a url. */
+function endpoint(url: string | URL | undefined): string {
+  const page = (globalThis as { location?: { href: string } }).location?.href;
+  let address: URL;
+  try {
+    address = new URL(url ?? "/", page);
+  } catch {
+    throw failure("invalid", url === undefined ? "connect() needs a url where there is no page" : `not a url: ${String(url)}`);
+  }
+  address.protocol = address.protocol.replace(/^http/, "ws");
+  if (!/^wss?:$/.test(address.protocol)) throw failure("invalid", `not a url of a server: ${address.href}`);
+  if (address.pathname === "/") address.pathname = CONNECT_PATH;
+  address.hash = "";
+  return address.href;
+}
+
+function principal(as: string | undefined): Principal | undefined {
+  const slash = as?.indexOf("/") ?? -1;
+  if (as === undefined || slash < 0) return undefined;
+  return { kind: as.slice(0, slash) as Principal["kind"], id: as.slice(slash + 1) };
+}

@@ -1,0 +1,309 @@
+import type { RawClient } from "../../pkg/client.js";
+import { deferred } from "./deferred.js";
+import { DurableSessionsError, failure } from "./errors.js";
+import { randomId } from "./id.js";
+import { BatchReader } from "./reader.js";
+import { call, Subscribers } from "./schedule.js";
+import { draft, TranscriptBuilder } from "./transcript.js";
+import type {
+  Ack, App, Batch, DataName, DataOf, EventsOptions, LogEvent, MessageInput, Off, Outcome, Principal,
+  Session, SessionStatus, StopReceipt, StopTarget, Transcript,
+} from "./types.js";
+
+/** What the log says about an act. */
+export interface Sent {
+  offset: number;
+  /** Of a stop: the runs it fenced. */
+  runs: string[];
+}
+
+/** What a session needs of its client. */
+export interface Port {
+  /** Who this client says it is. */
+  readonly principal: Principal | undefined;
+  raw(): RawClient;
+  /**
+   * Delivers an act once: shows it, and hands it to the core, unless it is on its way already.
+   * Its end is told to `owner`, and by what is returned. Throws for an id that is on its way with
+   * another body.
+   */
+  act(owner: Owner, id: string, body: string, show: () => void, hand: (raw: RawClient) => boolean): Promise<Sent>;
+  /** The app leaves the session. */
+  detach(session: string): void;
+  /** The session has ended. */
+  forget(session: string): void;
+}
+
+/** Who is told how an act ends. */
+export interface Owner {
+  readonly id: string;
+  confirmed(id: string, offset: number): void;
+  refused(id: string, error: DurableSessionsError): void;
+}
+
+/** A message, a stop or data on its way. */
+interface Act {
+  body: string;
+  /** Shows it before the log has it. */
+  show: () => void;
+  /** Gives it to the core; as an event if absent. `false`: the core cannot take it. */
+  hand?: (raw: RawClient) => boolean;
+}
+
+interface Listeners {
+  event: Set<(event: LogEvent) => void>;
+  status: Set<(status: SessionStatus) => void>;
+  reset: Set<(log: string) => void>;
+}
+
+export class SessionObject<A extends App = App> implements Session<A> {
+  readonly id: string;
+  #port: Port;
+  #status: SessionStatus = "loading";
+  #error: DurableSessionsError | null = null;
+  #ready = deferred<void>();
+  #transcript = new TranscriptBuilder<A>();
+  // What was sent and is not confirmed, to be sent again by its id alone.
+  #inputs = new Map<string, MessageInput<A>>();
+  #subscribers = new Subscribers();
+  #listeners: Listeners = { event: new Set(), status: new Set(), reset: new Set() };
+  #readers = new Set<BatchReader>();
+  // Each looks whether what it waits for has happened; given an error, it will not happen.
+  #waits = new Set<(error?: DurableSessionsError) => void>();
+
+  constructor(port: Port, id: string) {
+    this.#port = port;
+    this.id = id;
+  }
+
+  get status(): SessionStatus {
+    return this.#status;
+  }
+
+  get error(): DurableSessionsError | null {
+    return this.#error;
+  }
+
+  get ready(): Promise<void> {
+    return this.#ready.promise;
+  }
+
+  transcript(): Transcript<A> {
+    return this.#transcript.view();
+  }
+
+  subscribe(fn: () => void): Off {
+    return this.#subscribers.add(fn);
+  }
+
+  send(input: string | MessageInput<A>): Promise<Ack> {
+    let message: MessageInput<A> = typeof input === "string" ? { text: input } : input;
+    const id = message.id ?? randomId();
+    const { text, parts, data } = message;
+    if (text === undefined && parts === undefined && data === undefined) {
+      message = this.#inputs.get(id) ?? message;
+    }
+    return this.#act(id, () => ({
+      body: JSON.stringify({
+        kind: "message",
+        id,
+        role: "user",
+        text: message.text,
+        parts: message.parts,
+        to: message.to,
+        if_running: message.ifRunning,
+        replaces: message.replaces,
+        data: message.data,
+      }),
+      show: () => {
+        this.#inputs.set(id, message);
+        this.#transcript.sending(draft<A>(id, message, this.#port.principal), message.replaces);
+      },
+    }), ({ offset }) => ({ id, offset }));
+  }
+
+  stop(target?: StopTarget): Promise<StopReceipt> {
+    const id = randomId();
+    const run = target && "run" in target ? target.run : undefined;
+    const message = target && "message" in target ? target.message : undefined;
+    const cascade = !target || !("cascade" in target) || target.cascade !== false;
+    return this.#act(id, () => ({
+      body: "",
+      show: () => this.#transcript.stopping(id, target),
+      hand: (raw) => raw.stop(this.id, id, run, message, cascade),
+    }), ({ offset, runs }) => ({ id, offset, ended: (signal) => this.#ended(runs, signal) }));
+  }
+
+  publish<K extends DataName<A>>(name: K, data: DataOf<A, K>): Promise<Ack> {
+    const id = randomId();
+    return this.#act(id, () => ({
+      body: JSON.stringify({ kind: "data", id, name, data }),
+      show: () => {},
+    }), ({ offset }) => ({ id, offset }));
+  }
+
+  discard(id: string): void {
+    if (!this.#transcript.discard(id)) return;
+    this.#inputs.delete(id);
+    this.#subscribers.changed();
+  }
+
+  events(options: EventsOptions = {}): AsyncIterable<Batch> {
+    const { after, merge, signal } = options;
+    if (after !== undefined && after !== this.#transcript.offset) {
+      throw failure("not_supported", "events() begins at the transcript's present offset only");
+    }
+    if (merge === false) throw failure("not_supported", "events() has deltas joined where the server joins them");
+    if (this.#status === "closed") throw failure("closed", "the session is closed");
+    const reader: BatchReader = new BatchReader(() => {
+      this.#readers.delete(reader);
+      this.#follow();
+    });
+    this.#readers.add(reader);
+    reader.listen(signal);
+    this.#follow();
+    return reader;
+  }
+
+  on(name: "event", fn: (event: LogEvent) => void): Off;
+  on(name: "status", fn: (status: SessionStatus) => void): Off;
+  on(name: "reset", fn: (log: string) => void): Off;
+  on(name: keyof Listeners, fn: (value: never) => void): Off {
+    const listeners = this.#listeners[name] as Set<(value: never) => void> | undefined;
+    if (!listeners) throw failure("not_supported", `a session has no "${String(name)}" events`);
+    // Wrapped, so that one function registered twice is called twice.
+    const listener = (value: never) => fn(value);
+    listeners.add(listener);
+    this.#follow();
+    return () => {
+      if (listeners.delete(listener)) this.#follow();
+    };
+  }
+
+  detach(): void {
+    if (this.#status === "closed") return;
+    this.#port.detach(this.id);
+    this.closed(null);
+  }
+
+  [Symbol.dispose](): void {
+    this.detach();
+  }
+
+  // ---- What the client passes on from the core ----
+
+  /** @internal */
+  statusChanged(status: SessionStatus, error: DurableSessionsError | null): void {
+    if (status === "closed") return this.closed(error);
+    this.#error = error;
+    if (status === "live") this.#ready.resolve();
+    this.#setStatus(status);
+  }
+
+  /** The end: told by the core with a reason, or by the app. @internal */
+  closed(error: DurableSessionsError | null): void {
+    if (this.#status === "closed") return;
+    this.#error = error;
+    this.#port.forget(this.id);
+    const reason = error ?? failure("closed", "the session was closed");
+    this.#ready.reject(reason);
+    this.#setStatus("closed");
+    for (const reader of [...this.#readers]) reader.end(error ?? undefined);
+    this.#wake(reason);
+  }
+
+  /** @internal */
+  reset(log: string): void {
+    const isOther = this.#transcript.log !== null;
+    this.#transcript.reset(log);
+    this.#subscribers.changed();
+    if (!isOther) return;
+    const error = failure("log_changed", "the session has another log");
+    for (const reader of [...this.#readers]) reader.end(error);
+    this.#wake(error);
+    for (const fn of [...this.#listeners.reset]) call(fn, log);
+  }
+
+  /** @internal */
+  patches(log: string, offset: number, patches: unknown[]): void {
+    this.#transcript.apply(log, offset, patches);
+    this.#subscribers.changed();
+    this.#wake();
+  }
+
+  /** @internal */
+  batch(batch: Batch): void {
+    for (const reader of [...this.#readers]) reader.push(batch);
+    for (const event of batch.events) for (const fn of [...this.#listeners.event]) call(fn, event);
+  }
+
+  // ---- Details ----
+
+  #setStatus(status: SessionStatus): void {
+    this.#status = status;
+    this.#subscribers.changed();
+    for (const fn of [...this.#listeners.status]) call(fn, status);
+  }
+
+  // Events cross the border to JavaScript only while somebody listens.
+  #follow(): void {
+    if (this.#status === "closed") return;
+    this.#port.raw().attach(this.id, this.#listeners.event.size + this.#readers.size > 0);
+  }
+
+  // Starts an act. Whoever awaits it is told how it ends; who does not sees it in the transcript.
+  #act<T>(id: string, make: () => Act, answer: (sent: Sent) => T): Promise<T> {
+    let act: Promise<Sent>;
+    try {
+      if (this.#status === "closed") throw failure("closed", "the session is closed");
+      const { body, show, hand = (raw) => raw.send(this.id, id, body) } = make();
+      act = this.#port.act(this, id, body, show, hand);
+    } catch (thrown) {
+      const error = thrown instanceof DurableSessionsError ? thrown : failure("invalid", String(thrown));
+      act = Promise.reject(error);
+    }
+    this.#subscribers.changed();
+    const answered = act.then(answer);
+    answered.catch(() => {});
+    return answered;
+  }
+
+  /** An act is in the log. @internal */
+  confirmed(id: string, offset: number): void {
+    this.#inputs.delete(id);
+    this.#transcript.confirmed(id, offset);
+    this.#subscribers.changed();
+  }
+
+  /** An act was refused. @internal */
+  refused(id: string, { code, detail }: DurableSessionsError): void {
+    this.#transcript.refused(id, { code, detail });
+    this.#subscribers.changed();
+  }
+
+  #wake(error?: DurableSessionsError): void {
+    for (const wait of [...this.#waits]) wait(error);
+  }
+
+  // Resolves when each of the runs has ended.
+  #ended(runs: string[], signal?: AbortSignal): Promise<{ run: string; outcome: Outcome }[]> {
+    return new Promise((resolve, reject) => {
+      const settle = (end: () => void) => {
+        this.#waits.delete(wait);
+        signal?.removeEventListener("abort", abort);
+        end();
+      };
+      const abort = () => settle(() => reject(signal!.reason));
+      const wait = (error?: DurableSessionsError) => {
+        const ends = runs.map((run) => ({ run, outcome: this.#transcript.outcome(run) }));
+        if (ends.every((end): end is { run: string; outcome: Outcome } => end.outcome !== undefined)) {
+          settle(() => resolve(ends));
+        } else if (error) settle(() => reject(error));
+      };
+      if (signal?.aborted) return reject(signal.reason);
+      signal?.addEventListener("abort", abort);
+      this.#waits.add(wait);
+      wait(this.#status === "closed" ? failure("closed", "the session is closed") : undefined);
+    });
+  }
+}
