@@ -1,14 +1,14 @@
 //! The events of a session: one JSON object each, with a `kind` and the fields of that kind.
 
-use std::borrow::Cow;
+mod fields;
 
-use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::value::RawValue;
+use serde::{Deserialize, Serialize};
 
+use self::fields::Fields;
 use crate::error::{ErrorCode, Problem};
 use crate::id::Id;
 use crate::json::{self, Json};
-use crate::limits::{EVENT_MAX_BYTES, MESSAGE_MAX_PARTS};
+use crate::limits::EVENT_MAX_BYTES;
 use crate::offset::Offset;
 
 /// Who wrote an event, as the server authenticated it. On the wire `{"kind": "user", "id": "ann"}`.
@@ -286,7 +286,7 @@ kinds! {
         run: Id,
         /// The message it writes to.
         message: Id,
-        /// Index of the part, below [`MESSAGE_MAX_PARTS`].
+        /// Index of the part, below [`crate::limits::MESSAGE_MAX_PARTS`].
         part: u32,
         /// `text`, `reasoning`, `tool-input` or the app's own.
         #[serde(rename = "type")]
@@ -316,7 +316,7 @@ kinds! {
         /// The message whose part it sets.
         #[serde(skip_serializing_if = "Option::is_none")]
         message: Option<Id>,
-        /// Index of the part it sets, below [`MESSAGE_MAX_PARTS`].
+        /// Index of the part it sets, below [`crate::limits::MESSAGE_MAX_PARTS`].
         #[serde(skip_serializing_if = "Option::is_none")]
         part: Option<u32>,
     }
@@ -497,16 +497,8 @@ impl Draft {
             ));
         }
         let fields = Fields::parse(&json)?;
-        for (name, present) in [
-            ("offset", fields.offset.is_some()),
-            ("at", fields.at.is_some()),
-            ("from", fields.from.is_some()),
-            ("first", fields.first.is_some()),
-            ("runs", fields.runs.is_some()),
-        ] {
-            if present {
-                return Err(invalid(format!("`{name}` is the server's to set: leave it out")));
-            }
+        if let Some(name) = fields.stamp() {
+            return Err(invalid(format!("`{name}` is the server's to set: leave it out")));
         }
         let event = fields.into_event()?;
         Ok(Self { event, json })
@@ -537,11 +529,12 @@ impl Stored {
     /// Parses an event of the log.
     pub fn parse(text: &str) -> Result<Self, Problem> {
         let fields = Fields::parse(text)?;
-        let stamp = |name| invalid(format!("a stored event without `{name}`"));
-        let offset = fields.offset.flatten().ok_or_else(|| stamp("offset"))?;
-        let at = fields.at.flatten().ok_or_else(|| stamp("at"))?;
-        let from = fields.from.clone().flatten();
-        Ok(Self { offset, at, from, event: fields.into_event()? })
+        Ok(Self {
+            offset: fields.offset()?,
+            at: fields.at()?,
+            from: fields.from()?,
+            event: fields.into_event()?,
+        })
     }
 }
 
@@ -589,184 +582,6 @@ fn invalid(detail: impl Into<String>) -> Problem {
     Problem::new(ErrorCode::Invalid, detail)
 }
 
-/// Every field of every kind, read in one pass without copying opaque JSON.
-#[derive(Deserialize)]
-struct Fields<'a> {
-    #[serde(borrow)]
-    kind: Option<Cow<'a, str>>,
-    #[serde(default, deserialize_with = "present")]
-    offset: Option<Option<Offset>>,
-    #[serde(default, deserialize_with = "present")]
-    at: Option<Option<u64>>,
-    #[serde(default, deserialize_with = "present")]
-    from: Option<Option<Principal>>,
-    #[serde(default, deserialize_with = "present")]
-    first: Option<Option<Offset>>,
-    id: Option<Id>,
-    role: Option<Role>,
-    run: Option<Id>,
-    text: Option<String>,
-    #[serde(borrow)]
-    parts: Option<&'a RawValue>,
-    #[serde(default, deserialize_with = "present")]
-    to: Option<Option<Id>>,
-    if_running: Option<IfRunning>,
-    replaces: Option<Id>,
-    #[serde(borrow)]
-    data: Option<&'a RawValue>,
-    agent: Option<Id>,
-    parent: Option<Id>,
-    in_reply_to: Option<Id>,
-    lease_ms: Option<u64>,
-    message: Option<Id>,
-    part: Option<u32>,
-    #[serde(rename = "type")]
-    part_type: Option<String>,
-    end: Option<bool>,
-    name: Option<String>,
-    ask: Option<Id>,
-    #[serde(borrow)]
-    body: Option<&'a RawValue>,
-    expires_ms: Option<u64>,
-    #[serde(borrow)]
-    answer: Option<&'a RawValue>,
-    all: Option<bool>,
-    seen: Option<Offset>,
-    cascade: Option<bool>,
-    reason: Option<String>,
-    #[serde(default, deserialize_with = "present")]
-    runs: Option<Option<Vec<Id>>>,
-    state: Option<InputFate>,
-    outcome: Option<Outcome>,
-    #[serde(borrow)]
-    error: Option<&'a RawValue>,
-    #[serde(borrow)]
-    usage: Option<&'a RawValue>,
-    title: Option<String>,
-}
-
-/// Tells `null` from a field that is not there.
-fn present<'de, D, T>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
-where
-    D: Deserializer<'de>,
-    T: Deserialize<'de>,
-{
-    Option::deserialize(deserializer).map(Some)
-}
-
-impl<'a> Fields<'a> {
-    fn parse(text: &'a str) -> Result<Self, Problem> {
-        serde_json::from_str(text)
-            .map_err(|error| invalid(format!("the event is not valid: {error}")))
-    }
-
-    fn into_event(self) -> Result<Event, Problem> {
-        let kind = self.kind.as_deref().ok_or_else(|| invalid("the event has no `kind`"))?;
-        let need = |name: &str| invalid(format!("a `{kind}` needs `{name}`"));
-        let raw = |json: Option<&RawValue>| json.map(Json::from);
-        let event = match kind {
-            "message" => {
-                if self.text.is_some() && self.parts.is_some() {
-                    return Err(invalid("a `message` has `text` or `parts`, not both"));
-                }
-                if self.text.is_none() && self.parts.is_none() && self.data.is_none() {
-                    return Err(need("text` or `parts"));
-                }
-                Event::Message(Message {
-                    id: self.id.ok_or_else(|| need("id"))?,
-                    role: self.role.ok_or_else(|| need("role"))?,
-                    run: self.run,
-                    text: self.text,
-                    parts: parts(self.parts)?,
-                    to: match self.to {
-                        None => Address::Default,
-                        Some(None) => Address::Nobody,
-                        Some(Some(name)) => Address::Agent(name),
-                    },
-                    if_running: self.if_running,
-                    replaces: self.replaces,
-                    data: raw(self.data),
-                })
-            }
-            "run.started" => Event::RunStarted(RunStarted {
-                run: self.run.ok_or_else(|| need("run"))?,
-                agent: self.agent.ok_or_else(|| need("agent"))?,
-                parent: self.parent,
-                in_reply_to: self.in_reply_to,
-                lease_ms: self.lease_ms,
-                data: raw(self.data),
-            }),
-            "delta" => Event::Delta(Delta {
-                run: self.run.ok_or_else(|| need("run"))?,
-                message: self.message.ok_or_else(|| need("message"))?,
-                part: part_index(self.part.unwrap_or(0))?,
-                part_type: self.part_type.unwrap_or_else(|| "text".to_owned()),
-                text: self.text.ok_or_else(|| need("text"))?,
-                end: self.end.unwrap_or(false),
-                id: self.id,
-            }),
-            "data" => {
-                if self.message.is_some() != self.part.is_some() {
-                    return Err(invalid("a `data` names `message` and `part` together or neither"));
-                }
-                Event::Data(Data {
-                    name: self.name.ok_or_else(|| need("name"))?,
-                    data: raw(self.data),
-                    id: self.id,
-                    run: self.run,
-                    message: self.message,
-                    part: self.part.map(part_index).transpose()?,
-                })
-            }
-            "run.suspended" => Event::RunSuspended(RunSuspended {
-                run: self.run.ok_or_else(|| need("run"))?,
-                ask: self.ask.ok_or_else(|| need("ask"))?,
-                body: raw(self.body).ok_or_else(|| need("body"))?,
-                expires_ms: self.expires_ms,
-            }),
-            "run.resumed" => Event::RunResumed(RunResumed {
-                run: self.run.ok_or_else(|| need("run"))?,
-                ask: self.ask.ok_or_else(|| need("ask"))?,
-                answer: raw(self.answer).ok_or_else(|| need("answer"))?,
-            }),
-            "stop.requested" => Event::StopRequested(StopRequested {
-                id: self.id.ok_or_else(|| need("id"))?,
-                target: stop_target(self.run, self.message, self.all, self.seen)?,
-                cascade: self.cascade.unwrap_or(true),
-                reason: self.reason,
-                runs: self.runs.flatten(),
-            }),
-            "steer" => Event::Steer(Steer {
-                id: self.id.ok_or_else(|| need("id"))?,
-                run: self.run.ok_or_else(|| need("run"))?,
-                text: self.text,
-                parts: parts(self.parts)?,
-            }),
-            "input.state" => Event::InputState(InputState {
-                id: self.id.ok_or_else(|| need("id"))?,
-                state: self.state.ok_or_else(|| need("state"))?,
-            }),
-            "run.ended" => Event::RunEnded(RunEnded {
-                run: self.run.ok_or_else(|| need("run"))?,
-                outcome: self.outcome.ok_or_else(|| need("outcome"))?,
-                error: raw(self.error),
-                usage: raw(self.usage),
-                data: raw(self.data),
-            }),
-            "session.updated" => {
-                Event::SessionUpdated(SessionUpdated { title: self.title, data: raw(self.data) })
-            }
-            other => {
-                return Err(Problem::new(
-                    ErrorCode::NotSupported,
-                    format!("this server does not know events of kind {other:?}"),
-                ));
-            }
-        };
-        Ok(event)
-    }
-}
-
 /// What a stop is about, from its fields: exactly one of `run`, `message` and `all: true`.
 pub fn stop_target(
     run: Option<Id>,
@@ -779,25 +594,5 @@ pub fn stop_target(
         (None, Some(message), None | Some(false)) => Ok(StopTarget::Message(message)),
         (None, None, Some(true)) => Ok(StopTarget::All { seen }),
         _ => Err(invalid("a stop names exactly one of `run`, `message` and `all: true`")),
-    }
-}
-
-fn parts(raw: Option<&RawValue>) -> Result<Option<Json>, Problem> {
-    let Some(raw) = raw else { return Ok(None) };
-    match serde_json::from_str::<Vec<&RawValue>>(raw.get()) {
-        Ok(list) if list.len() <= MESSAGE_MAX_PARTS as usize => Ok(Some(Json::from(raw))),
-        Ok(list) => Err(invalid(format!(
-            "the message has {} parts, the limit is {MESSAGE_MAX_PARTS}",
-            list.len()
-        ))),
-        Err(_) => Err(invalid("`parts` is an array")),
-    }
-}
-
-fn part_index(part: u32) -> Result<u32, Problem> {
-    if part < MESSAGE_MAX_PARTS {
-        Ok(part)
-    } else {
-        Err(invalid(format!("`part` is {part}, a message has at most {MESSAGE_MAX_PARTS} parts")))
     }
 }

@@ -8,6 +8,8 @@ use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::limits::EVENT_MAX_NESTING_LEVELS;
+
 /// JSON the protocol carries but does not look into, kept as its text.
 #[derive(Clone)]
 pub struct Json(Box<RawValue>);
@@ -62,11 +64,12 @@ impl serde::Serialize for Json {
     }
 }
 
-/// Checks that the text is one JSON value in which no object has a key twice, at any depth.
-/// Readers differ in which of two equal keys they believe, so none may pass.
+/// Checks that the text is one JSON value in which no object has a key twice, at any depth, and
+/// that it is nested at most [`EVENT_MAX_NESTING_LEVELS`] deep. Readers differ in which of two
+/// equal keys they believe and in how deep they can read, so neither may pass.
 pub fn check(text: &str) -> Result<(), serde_json::Error> {
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    UniqueKeys.deserialize(&mut deserializer)?;
+    Checked { levels: EVENT_MAX_NESTING_LEVELS }.deserialize(&mut deserializer)?;
     deserializer.end()
 }
 
@@ -112,16 +115,32 @@ pub fn digest(value: &Value, except: &[&str]) -> u64 {
     hasher.finish()
 }
 
-struct UniqueKeys;
+/// One value on the way through [`check`].
+#[derive(Clone, Copy)]
+struct Checked {
+    /// How many arrays and objects may still open inside each other.
+    levels: usize,
+}
 
-impl<'de> DeserializeSeed<'de> for UniqueKeys {
+impl Checked {
+    fn inner<E: Error>(self) -> Result<Self, E> {
+        match self.levels.checked_sub(1) {
+            Some(levels) => Ok(Self { levels }),
+            None => Err(E::custom(format_args!(
+                "nested more than {EVENT_MAX_NESTING_LEVELS} levels deep"
+            ))),
+        }
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Checked {
     type Value = ();
     fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
         deserializer.deserialize_any(self)
     }
 }
 
-impl<'de> Visitor<'de> for UniqueKeys {
+impl<'de> Visitor<'de> for Checked {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -146,13 +165,15 @@ impl<'de> Visitor<'de> for UniqueKeys {
         Ok(())
     }
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
-        while seq.next_element_seed(Self)?.is_some() {}
+        let inner = self.inner()?;
+        while seq.next_element_seed(inner)?.is_some() {}
         Ok(())
     }
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let inner = self.inner()?;
         let mut keys = HashSet::new();
         while let Some(key) = map.next_key::<String>()? {
-            map.next_value_seed(Self)?;
+            map.next_value_seed(inner)?;
             if let Some(twice) = keys.replace(key) {
                 return Err(A::Error::custom(format_args!("the key {twice:?} stands twice")));
             }

@@ -2,6 +2,10 @@
 
 /// Largest event, in bytes of its compact JSON as the client sent it. Beyond it: `too_large`.
 pub const EVENT_MAX_BYTES: usize = 256 * 1024;
+/// How deep the objects and arrays of an event may stand inside each other, the event itself
+/// counted. It leaves room for the frames, pages and transcripts an event travels in: many JSON
+/// readers give up at 128. Beyond it: `invalid`.
+pub const EVENT_MAX_NESTING_LEVELS: usize = 64;
 /// Largest WebSocket message and HTTP request body, in bytes. Beyond it: close code 4204, or
 /// `too_large`.
 pub const FRAME_MAX_BYTES: usize = 1024 * 1024;

@@ -17,6 +17,8 @@ pub use patch::{MessageState, Patch, RunState};
 #[cfg(feature = "codec")]
 pub use transcript::{Message, Run, Transcript};
 
+use crate::limits::MESSAGE_MAX_PARTS;
+
 /// Where the transcript stands and what it is made of, without the content.
 #[derive(Debug, Default)]
 pub struct Fold {
@@ -111,19 +113,15 @@ impl Fold {
     }
 
     fn delta<N: Node>(&mut self, event: &N, patch: &mut impl FnMut(Patch<N>)) -> Option<()> {
+        let part = part_index(event.number("part").unwrap_or(0))?;
+        let text = event.field("text")?;
         let place = self.part_place(event, patch)?;
-        patch(Patch::Append {
-            message: place,
-            part: event.number("part").unwrap_or(0),
-            part_type: event.field("type"),
-            text: event.field("text")?,
-        });
+        patch(Patch::Append { message: place, part, part_type: event.field("type"), text });
         Some(())
     }
 
     fn data<N: Node>(&mut self, event: &N, patch: &mut impl FnMut(Patch<N>)) -> Option<()> {
-        event.text("message")?;
-        let part = event.number("part")?;
+        let part = part_index(event.number("part")?)?;
         let place = self.part_place(event, patch)?;
         patch(Patch::Part { message: place, part, value: event.field("data") });
         Some(())
@@ -296,4 +294,9 @@ impl Fold {
         }
         Some(())
     }
+}
+
+/// A reader makes room for all parts up to an index, so it takes none past the limit.
+fn part_index(part: u64) -> Option<u64> {
+    (part < u64::from(MESSAGE_MAX_PARTS)).then_some(part)
 }
