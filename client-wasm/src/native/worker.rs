@@ -125,6 +125,11 @@ where
         let input = timeout(Duration::from_millis(WAKE_OFFER_MS), find).await.ok()?.ok()?;
 
         let run = random_id();
+        let mut open = OpenRun {
+            client: self.client.clone(),
+            session: wake.session.clone(),
+            run: Some(run.clone()),
+        };
         let (started, has_started) = oneshot::channel();
         let (signal, watched) = watch::channel(Signal::Go);
         let command = Command::StartRun {
@@ -138,13 +143,11 @@ where
             link: RunLink { started, signal },
         };
         self.client.commands.send(command).await.ok()?;
-        has_started.await.ok()?.ok()?;
+        if has_started.await.ok()?.is_err() {
+            open.run = None;
+            return None;
+        }
 
-        let mut open = OpenRun {
-            client: self.client.clone(),
-            session: wake.session.clone(),
-            run: Some(run.clone()),
-        };
         let handle = Run::new(run.clone(), input, wake.attempt, session, watched);
         // In a task of its own, so that a panic ends the run and not the worker.
         let mut handler = JoinSet::new();

@@ -1,0 +1,191 @@
+//! A user and an agent: one answer that completes, one that is stopped.
+
+use durable_sessions_client::core::{Act, Follow, Input, Output, RunEnd, Started, StopTarget};
+use durable_sessions_protocol::fold::{RunState, Transcript};
+use durable_sessions_protocol::id::{Id, LogId, SessionId};
+use serde_json::{Value, json};
+
+use super::{Fault, World};
+
+pub const USER: usize = 0;
+pub const AGENT: usize = 1;
+/// Virtual time within which a conversation with one fault must end.
+const LIMIT_MS: u64 = 10 * 60 * 1000;
+const FIRST_DELTAS: usize = 5;
+const SECOND_DELTAS: usize = 3;
+
+pub struct Conversation {
+    pub world: World,
+    pub user: User,
+    agent: Agent,
+}
+
+pub struct User {
+    pub transcript: Transcript,
+    pub patches: usize,
+    /// Acknowledged acts, in order.
+    pub sent: Vec<String>,
+    has_asked_again: bool,
+    has_stopped: bool,
+}
+
+#[derive(Default)]
+struct Agent {
+    /// Inputs it was woken for and has not seen in the log.
+    woken: Vec<Id>,
+    seen: Vec<String>,
+}
+
+pub fn id(text: &str) -> Id {
+    Id::parse(text).unwrap()
+}
+
+pub fn session() -> SessionId {
+    SessionId::parse("s").unwrap()
+}
+
+impl Conversation {
+    pub fn new() -> Self {
+        let mut world = World::new();
+        world.add("user/ann");
+        world.add("agent/bot");
+        Self {
+            world,
+            user: User {
+                transcript: Transcript::new(LogId::parse("none").unwrap()),
+                patches: 0,
+                sent: Vec::new(),
+                has_asked_again: false,
+                has_stopped: false,
+            },
+            agent: Agent::default(),
+        }
+    }
+
+    pub fn with_fault(peer: usize, fault: Fault) -> Self {
+        let mut conversation = Self::new();
+        conversation.world.peers[peer].faults.push_back(Some(fault));
+        conversation
+    }
+
+    /// Plays it to its end.
+    pub fn play(&mut self) {
+        let follow = Follow { patches: true, events: true, merge: false };
+        self.world.tell(USER, Input::Attach { session: session(), follow });
+        self.world.tell(USER, Input::Send { session: session(), act: Act::text(id("m1"), "one") });
+        let serve = Input::Serve { agent: id("assistant"), sessions: Vec::new(), slots: 2 };
+        self.world.tell(AGENT, serve);
+        let deadline = self.world.now + LIMIT_MS;
+        while !self.is_over() {
+            assert!(self.world.step(), "it hangs");
+            assert!(self.world.now < deadline, "it takes too long");
+            while let Some(output) = self.world.peers[USER].told.pop_front() {
+                self.user(output);
+            }
+            while let Some(output) = self.world.peers[AGENT].told.pop_front() {
+                self.agent(output);
+            }
+        }
+    }
+
+    /// The log as the server holds it.
+    pub fn log(&mut self) -> Vec<String> {
+        self.world.server.log("s").events.clone()
+    }
+
+    fn is_over(&self) -> bool {
+        let runs = self.user.transcript.runs();
+        runs.len() == 2 && runs.iter().all(|run| run.state.has_ended()) && self.user.sent.len() == 3
+    }
+
+    fn user(&mut self, output: Output<Value>) {
+        let user = &mut self.user;
+        match output {
+            Output::Reset { log, .. } => user.transcript = Transcript::new(log),
+            Output::Patches { patches, .. } => user.patches += patches.len(),
+            Output::Events { events, .. } => {
+                for event in &events {
+                    user.transcript.apply(event);
+                }
+            }
+            Output::Sent { id, .. } => user.sent.push(id.to_string()),
+            Output::Refused { problem, .. } => panic!("refused: {problem}"),
+            _ => {}
+        }
+        let runs = user.transcript.runs();
+        let is_answered = runs.first().is_some_and(|run| run.state == RunState::Completed);
+        if is_answered && !user.has_asked_again {
+            user.has_asked_again = true;
+            let act = Act::text(id("m2"), "two");
+            self.world.tell(USER, Input::Send { session: session(), act });
+        }
+        let words = self.user.transcript.messages().last().map(|message| message.text.clone());
+        if words.is_some_and(|words| words == "r-m2:0 r-m2:1 r-m2:2 ") && !self.user.has_stopped {
+            self.user.has_stopped = true;
+            let act = Act::stop(id("stop"), StopTarget::All);
+            self.world.tell(USER, Input::Send { session: session(), act });
+        }
+    }
+
+    fn agent(&mut self, output: Output<Value>) {
+        match output {
+            Output::Wake { input, .. } => {
+                self.agent.woken.push(input);
+                let producer = id("producer");
+                self.world.tell(AGENT, Input::Produce { session: session(), producer });
+                let follow = Follow::EVENTS;
+                self.world.tell(AGENT, Input::Attach { session: session(), follow });
+            }
+            Output::Events { events, .. } => {
+                let ids = events.iter().filter_map(|event| event["id"].as_str());
+                self.agent.seen.extend(ids.map(str::to_owned));
+            }
+            Output::RunStarted { run, .. } => {
+                let count = if run.as_str() == "r-m1" { FIRST_DELTAS } else { SECOND_DELTAS };
+                for n in 0..count {
+                    let event = json!({
+                        "kind": "delta", "run": run, "message": format!("a-{run}"),
+                        "text": format!("{run}:{n} "),
+                    });
+                    let (run, event) = (run.clone(), event.to_string());
+                    self.world.tell(AGENT, Input::Write { session: session(), run, event });
+                }
+                if run.as_str() == "r-m1" {
+                    self.end(run);
+                }
+            }
+            // It does not know better than that it is done: the core does.
+            Output::RunStopped { run, .. } => self.end(run),
+            Output::RunRefused { problem, .. } | Output::WriteRefused { problem, .. } => {
+                panic!("refused: {problem}");
+            }
+            Output::ProducerFenced { .. } => panic!("it fenced itself"),
+            Output::RunEnded { run, .. } => {
+                let input = id(run.as_str().trim_start_matches("r-"));
+                let agent = id("assistant");
+                self.world.tell(AGENT, Input::WakeDone { agent, session: session(), input });
+            }
+            _ => {}
+        }
+        let seen = &self.agent.seen;
+        let (ready, waiting) = std::mem::take(&mut self.agent.woken)
+            .into_iter()
+            .partition(|input| seen.iter().any(|seen| seen == input.as_str()));
+        self.agent.woken = waiting;
+        let ready: Vec<Id> = ready;
+        for input in ready {
+            let started = Started {
+                run: id(&format!("r-{input}")),
+                agent: id("assistant"),
+                in_reply_to: Some(input),
+                parent: None,
+            };
+            self.world.tell(AGENT, Input::StartRun { session: session(), started });
+        }
+    }
+
+    fn end(&mut self, run: Id) {
+        let end = RunEnd::Completed { data: Some("1".to_owned()) };
+        self.world.tell(AGENT, Input::EndRun { session: session(), run, end });
+    }
+}
