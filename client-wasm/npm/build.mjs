@@ -6,6 +6,7 @@ import { spawnSync } from "node:child_process";
 import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { textModule } from "./text.mjs";
 
 const here = import.meta.dirname;
 const wasm = join(here, "../pkg/client.wasm");
@@ -56,11 +57,8 @@ function wasmSource(source) {
     setup({ onResolve, onLoad }) {
       onResolve({ filter: /\/wasm\/inline\.js$/ }, () => ({ path: join(here, `src/wasm/${source}.ts`) }));
       onResolve({ filter: /\.wasm$/ }, () => ({ path: "./client.wasm", external: true }));
-      onResolve({ filter: /\.wasm\?hex$/ }, () => ({ path: wasm, namespace: "hex" }));
-      onLoad({ filter: /.*/, namespace: "hex" }, () => ({
-        contents: readFileSync(wasm).toString("hex"),
-        loader: "text",
-      }));
+      onResolve({ filter: /\.wasm\?text$/ }, () => ({ path: wasm, namespace: "text" }));
+      onLoad({ filter: /.*/, namespace: "text" }, () => ({ contents: textModule(readFileSync(wasm)) }));
     },
   };
 }

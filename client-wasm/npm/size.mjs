@@ -5,13 +5,14 @@ import { build } from "esbuild";
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { brotliCompressSync, gzipSync } from "node:zlib";
+import { textModule } from "./text.mjs";
 
 const here = import.meta.dirname;
 const dist = join(resolve(process.argv[2]), "dist");
 const wasm = readFileSync(join(dist, "client.wasm"));
 
 report("wasm", wasm);
-report("wasm as text (hex)", Buffer.from(wasm.toString("hex")));
+report("wasm as text", Buffer.from(textModule(wasm)));
 // `export *` leaves out the default export: the asynchronous initialiser, which nobody calls.
 report("glue of wasm-bindgen, minified", await minified({ stdin: { contents: 'export * from "../pkg/client.js"', resolveDir: here } }));
 report("facade, minified", await minified({ entryPoints: [join(here, "src/index.ts")], external: ["*/pkg/client.js", "*/wasm/inline.js"] }));
