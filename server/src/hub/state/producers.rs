@@ -31,7 +31,8 @@ pub(super) struct Producers {
 struct Producer {
     grant: u32,
     epoch: u64,
-    /// The newest connection that has claimed it.
+    /// The newest connection that has claimed it, open or not: what an older one still asks for
+    /// comes too late either way.
     holder: Option<Connection>,
 }
 
@@ -141,14 +142,6 @@ impl Producers {
     pub(super) fn finish_replay(&mut self) {
         let grants: Vec<u32> = self.current.values().map(|producer| producer.grant).collect();
         self.outcomes.retain(|grant, _| grants.contains(grant));
-    }
-
-    pub(super) fn leave(&mut self, connection: &Connection) {
-        for producer in self.current.values_mut() {
-            if producer.holder.as_ref().is_some_and(|holder| holder.number == connection.number) {
-                producer.holder = None;
-            }
-        }
     }
 
     fn key(&self, grant: u32) -> Option<&Key> {

@@ -223,7 +223,7 @@ impl State {
             Owner::Grant(grant) => {
                 stream.grant != 0 && self.producers.is_same(*grant, stream.grant)
             }
-            Owner::Principal(principal) => *principal == writer.principal && stream.grant == 0,
+            Owner::Principal(principal) => *principal == writer.principal,
         };
         if is_owner {
             return Ok(run);

@@ -58,7 +58,6 @@ impl State {
                 run.lease = Lease::Until(now.saturating_add(LEASE_MS));
             }
         }
-        self.producers.leave(connection);
     }
 
     /// A sign of life of a run's writer. A connection that a newer one has replaced takes nothing

@@ -209,7 +209,11 @@ impl World {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 4_000,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
     #[test]
     fn each_acknowledged_publish_is_in_the_log_once(
         steps in prop::collection::vec((0..16_u8, 0..4_usize), 0..120)

@@ -121,8 +121,10 @@ fn only_the_owner_writes_to_a_run() {
     let mut bench = Bench::new();
     bench.act("user/ann", HELLO).unwrap();
     bench.act("agent/a", START).unwrap();
-    let by_producer = bench.publish(&writer("agent/a", None), Some(("p", 0, 0)), &[&delta("x")]);
-    assert_eq!(code(by_producer), ErrorCode::NotOwner);
+    let stranger = bench.publish(&writer("agent/b", None), Some(("p", 0, 0)), &[&delta("x")]);
+    assert_eq!(code(stranger), ErrorCode::NotOwner);
+    // Started without a producer, the run is its principal's, who may go on with one.
+    bench.publish(&writer("agent/a", None), Some(("p", 0, 0)), &[&delta("x")]).unwrap();
     let end = r#"{"kind":"run.ended","run":"r1","outcome":"completed"}"#;
     assert_eq!(code(bench.act("agent/b", end)), ErrorCode::NotOwner);
     assert_eq!(code(bench.act("user/ann", end)), ErrorCode::Forbidden);
