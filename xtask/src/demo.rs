@@ -1,7 +1,6 @@
 //! `cargo xtask demo`: server, agent and page on one address.
 
 use std::{
-    fs,
     net::SocketAddr,
     path::{Path, PathBuf},
     time::Duration,
@@ -11,7 +10,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 
 use crate::{
-    command, net, package, repository,
+    command, net, page, repository,
     supervisor::{Service, Supervisor},
     wasm::Optimise,
 };
@@ -22,9 +21,6 @@ const SERVER_START_TIMEOUT: Duration = Duration::from_secs(60);
 const AGENT_START_TIMEOUT: Duration = Duration::from_secs(30);
 /// What the server says before its address.
 const LISTENING: &str = "listening on http://";
-
-/// What is in `www/` for the agent and not for the browser.
-const NOT_SERVED: [&str; 1] = ["agent"];
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
@@ -38,8 +34,9 @@ pub(crate) struct Options {
 
 pub(crate) fn run(options: &Options) -> Result<()> {
     net::check_free(options.port)?;
-    build()?;
-    let www = assemble()?;
+    build(&[])?;
+    let www = repository::target().join("www");
+    page::assemble(&www, Optimise::No)?;
 
     // Dropped from the last to the first: services, then their data.
     let temporary;
@@ -69,15 +66,16 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     services.watch()
 }
 
+/// Builds server and agent, and what else cargo is to build with them.
+///
 /// The dev profile: its dependencies are optimised a little, and it compiles in a third of the time.
-fn build() -> Result<()> {
-    command::run(&mut command::cargo(&[
-        "build",
-        "--package=durable-sessions-server",
-        "--bin=durable-sessions",
-        "--package=durable-sessions-demo-agent",
-        "--bin=durable-sessions-demo-agent",
-    ]))
+pub(crate) fn build(others: &[&str]) -> Result<()> {
+    let mut arguments = vec!["build"];
+    arguments.extend(["--package=durable-sessions-server", "--bin=durable-sessions"]);
+    arguments
+        .extend(["--package=durable-sessions-demo-agent", "--bin=durable-sessions-demo-agent"]);
+    arguments.extend(others);
+    command::run(&mut command::cargo(&arguments))
 }
 
 fn server(address: SocketAddr, data: &Path, www: &Path) -> Service {
@@ -96,37 +94,7 @@ fn agent(server: SocketAddr) -> Service {
 fn service(name: &'static str, binary: &str, arguments: &[&str]) -> Service {
     Service {
         name,
-        program: repository::target().join("debug").join(binary),
+        program: repository::program(binary),
         arguments: arguments.iter().map(|&word| word.to_owned()).collect(),
     }
-}
-
-/// The folder that the server shows: the files of `www/`, and the package as `pkg/`.
-fn assemble() -> Result<PathBuf> {
-    let package = package::directory(Optimise::No)?;
-    let www = repository::target().join("www");
-    if www.exists() {
-        fs::remove_dir_all(&www).with_context(|| format!("cannot empty {}", www.display()))?;
-    }
-    copy(&repository::path("www"), &www, &NOT_SERVED)?;
-    copy(&package.join("dist"), &www.join("pkg"), &[])?;
-    Ok(www)
-}
-
-fn copy(from: &Path, to: &Path, except: &[&str]) -> Result<()> {
-    fs::create_dir_all(to)?;
-    for entry in fs::read_dir(from).with_context(|| format!("cannot read {}", from.display()))? {
-        let entry = entry?;
-        let (source, target) = (entry.path(), to.join(entry.file_name()));
-        if except.iter().any(|name| entry.file_name() == *name) {
-            continue;
-        }
-        if entry.file_type()?.is_dir() {
-            copy(&source, &target, &[])?;
-        } else {
-            fs::copy(&source, &target)
-                .with_context(|| format!("cannot copy {}", source.display()))?;
-        }
-    }
-    Ok(())
 }

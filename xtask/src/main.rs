@@ -17,6 +17,7 @@ mod demo;
 mod net;
 mod node;
 mod package;
+mod page;
 mod repository;
 mod size;
 mod stage;

@@ -25,3 +25,8 @@ pub(crate) fn path(from_root: &str) -> PathBuf {
 pub(crate) fn target() -> PathBuf {
     env::var_os("CARGO_TARGET_DIR").map_or_else(|| path("target"), |dir| root().join(dir))
 }
+
+/// A program of the dev profile.
+pub(crate) fn program(name: &str) -> PathBuf {
+    target().join("debug").join(name)
+}

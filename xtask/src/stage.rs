@@ -1,12 +1,15 @@
 //! The stages of `cargo xtask test`: each is one line of the table at its end.
 
+use std::path::PathBuf;
+
 use anyhow::Result;
 use clap::ValueEnum;
 
 use crate::{
     browser,
     command::{cargo, command, path_with, run},
-    node, package, repository, size, tools,
+    demo, node, package, page, repository, size, tools,
+    wasm::Optimise,
 };
 
 const WASM_TARGET: &str = "--target=wasm32-unknown-unknown";
@@ -50,8 +53,10 @@ impl Stage {
             Self::Test => run(&mut cargo(&["test", "--workspace"])),
             Self::WasmTest => wasm_test(),
             Self::Package => package::tarball().map(drop),
-            Self::PackageTest => node_test("tests/package"),
-            Self::Browser => node_test("tests/browser"),
+            Self::PackageTest => {
+                node_test("tests/package", &[("TARBALL", package::tarball_path())])
+            }
+            Self::Browser => browser_test(),
             Self::Size => size::run(),
         }
     }
@@ -80,11 +85,21 @@ fn wasm_test() -> Result<()> {
     run(&mut test)
 }
 
-fn node_test(from_root: &str) -> Result<()> {
+/// Against the programs and the package as they are now.
+fn browser_test() -> Result<()> {
+    demo::build(&["--package=durable-sessions-tests", "--bin=rude-agent"])?;
+    // Not the folder of a demo that may be running.
+    let www = repository::target().join("browser/www");
+    page::assemble(&www, Optimise::Size)?;
+    let server = repository::program("durable-sessions");
+    node_test("tests/browser", &[("DURABLE_SESSIONS_BIN", server), ("DURABLE_SESSIONS_WWW", www)])
+}
+
+fn node_test(from_root: &str, variables: &[(&str, PathBuf)]) -> Result<()> {
     let directory = repository::path(from_root);
     node::install(&directory)?;
     let chromium = browser::chromium()?;
     run(node::npm(&directory, &["test"])
         .env(browser::CHROMIUM_VARIABLE, chromium)
-        .env("TARBALL", package::tarball_path()))
+        .envs(variables.iter().map(|(name, path)| (name, path))))
 }
