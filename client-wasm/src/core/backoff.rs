@@ -28,6 +28,7 @@ pub(super) struct Backoff {
 }
 
 impl Backoff {
+    #[cfg(not(target_arch = "wasm32"))]
     pub(super) const fn new() -> Self {
         Self { failures: 0 }
     }

@@ -17,8 +17,11 @@ pub mod limits;
 mod liveness;
 mod outbox;
 mod output;
+#[cfg_attr(target_arch = "wasm32", expect(dead_code, reason = "programs only, see `work`"))]
 mod serve;
 mod session;
+mod work;
+#[cfg_attr(target_arch = "wasm32", expect(dead_code, reason = "programs only, see `work`"))]
 mod writer;
 
 use std::collections::VecDeque;
@@ -36,7 +39,7 @@ use frames::{Frame, problem, strings};
 pub use input::{Follow, Input, Options, Token};
 use limits::LEASE_PING_MS;
 pub use output::{Output, SessionStatus, Status};
-use serve::{Serve, Wake};
+use serve::Serve;
 use session::{Requests, Sending, Session};
 pub use writer::{RunEnd, Started};
 
@@ -173,15 +176,15 @@ impl<N: Node> Client<N> {
             Input::Reconnect if !self.has_ended => self.connection.reconnect(now, out),
             Input::Reconnect => {}
             Input::Close => self.end(),
-            Input::Attach { .. }
-            | Input::Detach { .. }
-            | Input::Send { .. }
-            | Input::Produce { .. }
+            Input::Attach { .. } | Input::Detach { .. } | Input::Send { .. } => {
+                self.command(now, input);
+            }
+            Input::Produce { .. }
             | Input::StartRun { .. }
             | Input::Write { .. }
             | Input::EndRun { .. }
             | Input::Serve { .. }
-            | Input::WakeDone { .. } => self.command(now, input),
+            | Input::WakeDone { .. } => self.work(now, input),
         }
     }
 
@@ -194,39 +197,6 @@ impl<N: Node> Client<N> {
             }
             Input::Detach { session } => self.detach(&session),
             Input::Send { session, act } => self.send(now, session, act),
-            Input::Produce { session, producer } => {
-                if let Some(session) = self.open(now, session) {
-                    session.produce(producer);
-                }
-            }
-            Input::StartRun { session, started } => {
-                let run = started.run.clone();
-                if !self.write(&session, |writer, reports| writer.start(&started, reports)) {
-                    let problem = closed("the session is not written to");
-                    self.outputs.push_back(Output::RunRefused { session, run, problem });
-                }
-            }
-            Input::Write { session, run, event } => {
-                self.write(&session, |writer, reports| writer.write(&run, event, reports));
-            }
-            Input::EndRun { session, run, end } => {
-                self.write(&session, |writer, _| writer.end(&run, end));
-            }
-            Input::Serve { agent, sessions, slots } => {
-                self.serve.offer(agent.clone(), sessions, slots);
-                if let Some(socket) = self.connection.live_socket() {
-                    for text in self.serve.frames(Some(&agent)) {
-                        self.outputs.push_back(Output::Transmit { socket, text });
-                    }
-                }
-                if !self.has_ended {
-                    self.connection.start(now, &mut self.outputs);
-                }
-            }
-            Input::WakeDone { agent, session, input } => {
-                let next = self.serve.done(&agent, &session, &input, now);
-                self.outputs.extend(next.map(wake_output));
-            }
             Input::Reconnect
             | Input::Close
             | Input::Token { .. }
@@ -238,7 +208,13 @@ impl<N: Node> Client<N> {
             | Input::Woke
             | Input::Restored
             | Input::Suspend
-            | Input::Network { .. } => {}
+            | Input::Network { .. }
+            | Input::Produce { .. }
+            | Input::StartRun { .. }
+            | Input::Write { .. }
+            | Input::EndRun { .. }
+            | Input::Serve { .. }
+            | Input::WakeDone { .. } => {}
         }
     }
 
@@ -281,21 +257,6 @@ impl<N: Node> Client<N> {
             self.outputs.push_back(Output::Transmit { socket, text });
         }
         self.sessions.retain(|session| !session.is_done());
-    }
-
-    /// Hands something to a session's writer. `false`: it has none.
-    fn write(
-        &mut self,
-        id: &SessionId,
-        act: impl FnOnce(&mut writer::Writer, &mut Vec<writer::Report>),
-    ) -> bool {
-        let session = self.sessions.iter_mut().find(|session| session.id == *id);
-        let Some(session) = session else { return false };
-        let Some(writer) = &mut session.writer else { return false };
-        let mut reports = Vec::new();
-        act(writer, &mut reports);
-        session.report(reports, &mut self.outputs);
-        true
     }
 
     fn frame(&mut self, now: u64, socket: u32, frame: &N, bytes: usize) {
@@ -390,17 +351,6 @@ impl<N: Node> Client<N> {
         self.sessions.retain(|session| !session.is_done());
     }
 
-    fn wake(&mut self, now: u64, frame: &N) {
-        let id = |name| frame.text(name).and_then(|id| Id::parse(&id).ok());
-        let session = frame.text("session").and_then(|id| SessionId::parse(&id).ok());
-        let (Some(agent), Some(session), Some(input)) = (id("agent"), session, id("input")) else {
-            return;
-        };
-        let attempt = frame.number("attempt").and_then(|attempt| u32::try_from(attempt).ok());
-        let wake = Wake { agent, session, input, attempt: attempt.unwrap_or(1) };
-        self.outputs.extend(self.serve.wake(wake, now).map(wake_output));
-    }
-
     /// The socket that was live is not any more.
     fn cut(&mut self) {
         self.pending.clear();
@@ -457,11 +407,6 @@ impl<N: Node> Client<N> {
     fn find(&self, id: &str) -> Option<&Session> {
         self.sessions.iter().find(|session| session.id.as_str() == id)
     }
-}
-
-fn wake_output<N>(wake: Wake) -> Output<N> {
-    let Wake { agent, session, input, attempt } = wake;
-    Output::Wake { agent, session, input, attempt }
 }
 
 fn closed(detail: &str) -> Problem {

@@ -98,6 +98,7 @@ impl Session {
         self.outbox.push(act, seen, self.cursor.log().cloned(), event_max_bytes)
     }
 
+    #[cfg(not(target_arch = "wasm32"))]
     pub(super) fn produce(&mut self, producer: Id) {
         if self.writer.as_ref().is_some_and(|writer| !writer.is_fenced()) {
             return;

@@ -21,6 +21,9 @@ use super::limits::{RETRY_AFTER_MAX_MS, WINDOW_MAX_PUBLISHES, WRITER_MAX_BYTES};
 /// A producer of one session.
 #[derive(Debug)]
 pub(super) struct Writer {
+    /// A page has none; see [`super::work`].
+    #[cfg(target_arch = "wasm32")]
+    never: std::convert::Infallible,
     producer: Id,
     stand: Stand,
     /// The sequence number of the next publish that has none yet.
@@ -75,6 +78,7 @@ pub(super) enum Report {
 }
 
 impl Writer {
+    #[cfg(not(target_arch = "wasm32"))]
     pub(super) const fn new(producer: Id) -> Self {
         Self {
             producer,

@@ -1,29 +1,29 @@
-//! Errors on their way to JavaScript. They are rare, so here a serializer may work.
+//! Errors on their way to JavaScript.
 
 use durable_sessions_protocol::error::{Problem, SideEffects};
-use serde::Serialize;
+use js_sys::{Object, Reflect};
 use wasm_bindgen::JsValue;
 
-#[derive(Serialize)]
-struct Out<'a> {
-    code: &'a str,
-    detail: &'a str,
-    retryable: bool,
-    side_effects: &'a str,
-    retry_after_ms: Option<u32>,
-}
+use super::names::name;
+use super::node::number;
 
-/// The facade's `Problem`; `undefined` for none.
+/// The facade's `Problem`; `undefined` for none. By hand, since a serializer for this one shape
+/// would be a tenth of the whole module.
 pub(super) fn to_js(problem: Option<&Problem>) -> JsValue {
-    let out = problem.map(|problem| Out {
-        code: problem.code.as_str(),
-        detail: &problem.detail,
-        retryable: problem.code.retryable(),
-        side_effects: match problem.side_effects {
-            SideEffects::None => "none",
-            SideEffects::Unknown => "unknown",
-        },
-        retry_after_ms: problem.retry_after_ms.and_then(|pause| u32::try_from(pause).ok()),
-    });
-    serde_wasm_bindgen::to_value(&out).unwrap_or_default()
+    let Some(problem) = problem else { return JsValue::UNDEFINED };
+    let out = Object::new();
+    let set = |field: &str, value: JsValue| {
+        // An error: the object is frozen, which a new one is not.
+        let _: Result<bool, JsValue> = Reflect::set(&out, &name(field), &value);
+    };
+    set("code", name(problem.code.as_str()));
+    set("detail", JsValue::from_str(&problem.detail));
+    set("retryable", problem.code.retryable().into());
+    if problem.side_effects == SideEffects::Unknown {
+        set("side_effects", name("unknown"));
+    }
+    if let Some(pause) = problem.retry_after_ms {
+        set("retry_after_ms", number(pause).into());
+    }
+    out.into()
 }
