@@ -98,6 +98,11 @@ impl Actor {
             if self.live.is_closed() {
                 return Ended::Closed;
             }
+            // A busy mailbox must not hold the clocks up.
+            let now = self.clock.now_ms();
+            if self.state.deadline().is_some_and(|deadline| deadline <= now) {
+                self.state.tick(now);
+            }
             if flight.is_none() {
                 flight = self.take_off(&mut answers);
             }
@@ -122,7 +127,7 @@ impl Actor {
                         self.handle(command, &mut answers);
                     }
                 }
-                () = self.clock.sleep_until(deadline) => self.state.tick(self.clock.now_ms()),
+                () = self.clock.sleep_until(deadline) => {}
             }
         }
     }

@@ -50,11 +50,14 @@ impl State {
     /// The oldest unclaimed input of each agent that has no open run.
     #[must_use]
     pub fn offers(&self) -> Vec<Offer> {
-        let mut offers: Vec<Offer> = Vec::new();
-        for id in self.pending.values() {
-            let Some(input) = self.inputs.get(id) else { continue };
-            let is_first = offers.iter().all(|offer| offer.agent != input.agent);
-            if is_first && !self.is_at_work(&input.agent) {
+        let mut seen: Vec<&Id> = Vec::new();
+        let mut offers = Vec::new();
+        for (id, input) in self.pending.values().filter_map(|id| Some((id, self.inputs.get(id)?))) {
+            if seen.contains(&&input.agent) {
+                continue;
+            }
+            seen.push(&input.agent);
+            if !self.is_at_work(&input.agent) {
                 offers.push(Offer {
                     agent: input.agent.clone(),
                     input: id.clone(),

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use durable_sessions_protocol::error::{ErrorCode, Problem};
-use durable_sessions_protocol::event::{Draft, Event, Principal, stamp};
+use durable_sessions_protocol::event::{Address, Draft, Event, Principal, stamp};
 use durable_sessions_protocol::frame::StopReceipt;
 use durable_sessions_protocol::id::Id;
 use durable_sessions_protocol::offset::Offset;
@@ -13,6 +13,20 @@ use super::producers::{Place, Recorded};
 use super::trial::Trial;
 use super::{Publish, Published, Refusal, State, Writer};
 use crate::log::Record;
+
+/// Inputs of one session that may wait for their agents. Beyond it: `rate_limited`.
+pub(super) const PENDING_MAX_INPUTS: usize = 1024;
+
+impl Publish {
+    /// Whether a user's message is in it.
+    fn is_input(&self) -> bool {
+        let is_input = |draft: &Draft| {
+            matches!(&draft.event, Event::Message(message)
+                if message.run.is_none() && message.to != Address::Nobody)
+        };
+        self.drafts.as_ref().is_ok_and(|drafts| drafts.iter().any(is_input))
+    }
+}
 
 /// Under which producer's grant an event is written; without one the default.
 #[derive(Debug, Clone, Copy, Default)]
@@ -26,6 +40,13 @@ impl State {
     pub fn publish(&mut self, publish: Publish, now: u64) -> Result<Published, Refusal> {
         if publish.log.as_ref().is_some_and(|log| *log != self.log) {
             return Err(log_changed().into());
+        }
+        if self.pending.len() >= PENDING_MAX_INPUTS && publish.is_input() {
+            return Err(Problem::new(
+                ErrorCode::RateLimited,
+                format!("{PENDING_MAX_INPUTS} messages wait for an agent: send again when it has taken some"),
+            )
+            .into());
         }
         let Some(producer) = &publish.producer else {
             return self.publish_act(&publish.writer, publish.drafts?, now);

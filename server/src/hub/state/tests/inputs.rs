@@ -3,6 +3,7 @@ use durable_sessions_protocol::limits::{INPUT_EXPIRY_MS, LEASE_MS};
 
 use super::{Bench, code, id, writer};
 use crate::hub::state::Offer;
+use crate::hub::state::publish::PENDING_MAX_INPUTS;
 
 fn asked(bench: &mut Bench, message: &str, to: &str) {
     let event = format!(r#"{{"kind":"message","id":"{message}","role":"user","text":"hi"{to}}}"#);
@@ -114,4 +115,18 @@ fn an_input_nobody_claims_expires() {
     bench.pass(1);
     assert_eq!(bench.last_event(), r#"{"kind":"input.state","id":"m1","state":"expired"}"#);
     assert_eq!(bench.state.deadline(), None);
+}
+
+#[test]
+fn only_so_many_inputs_wait_for_their_agents() {
+    let mut bench = Bench::new();
+    for number in 0..PENDING_MAX_INPUTS {
+        asked(&mut bench, &format!("m{number}"), "");
+    }
+    let more = r#"{"kind":"message","id":"more","role":"user","text":"hi"}"#;
+    assert_eq!(code(bench.act("user/ann", more)), ErrorCode::RateLimited);
+    let note = r#"{"kind":"message","id":"n","role":"user","text":"hi","to":null}"#;
+    bench.act("user/ann", note).unwrap();
+    bench.act("agent/a", &start("r1", "assistant", "m0")).unwrap();
+    bench.act("user/ann", more).unwrap();
 }
