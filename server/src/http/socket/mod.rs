@@ -25,6 +25,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
+use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 
 use self::inbox::{Inbox, Unreadable};
@@ -75,14 +76,17 @@ pub(super) async fn run(app: &App, upgraded: Upgraded) {
         Err(ending) => ending,
     };
     drop(open);
-    if let Ending::Close { code, error } = ending {
-        if let Some(problem) = &error {
-            app.metrics.refuse(problem.code);
+    let limit = Duration::from_millis(SOCKET_CLOSE_TIMEOUT_MS);
+    // A client that does not take its close frame in time is cut off.
+    let _ = match ending {
+        Ending::Gone => timeout(limit, answer_close(socket)).await,
+        Ending::Close { code, error } => {
+            if let Some(problem) = &error {
+                app.metrics.refuse(problem.code);
+            }
+            timeout(limit, say_goodbye(socket, code, error)).await
         }
-        let limit = Duration::from_millis(SOCKET_CLOSE_TIMEOUT_MS);
-        // A client that does not take its close frame in time is cut off.
-        let _ = timeout(limit, say_goodbye(socket, code, error)).await;
-    }
+    };
 }
 
 /// Waits for the first frame, which names the client.
@@ -141,6 +145,14 @@ async fn converse(
     ending
 }
 
+/// Completes the closing handshake of a client that closed; one that is just gone hears nothing.
+async fn answer_close(mut socket: Socket) {
+    // Its close frame is answered by the first flush after it was read.
+    if socket.flush().await.is_ok() {
+        let _ = socket.get_mut().shutdown().await;
+    }
+}
+
 /// Sends the last frames, and reads on for a moment: a client that is still sending would otherwise
 /// see a reset connection and never the close code.
 async fn say_goodbye(mut socket: Socket, code: u16, error: Option<Problem>) {
@@ -175,6 +187,7 @@ fn text_of(message: Result<Message, Error>) -> Result<Option<Utf8Bytes>, Ending>
             )),
         }),
         Err(Error::Utf8(_)) => Err(Ending::malformed(invalid("the frame is not UTF-8"))),
+        Err(Error::Protocol(ProtocolError::ResetWithoutClosingHandshake)) => Err(Ending::Gone),
         Err(Error::Protocol(_)) => Err(Ending::with(CloseCode::Protocol.into())),
         Err(_) => Err(Ending::Gone),
     }
