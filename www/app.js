@@ -17,6 +17,9 @@ const gate = createGate();
 const client = connect(undefined, { as: address.as, WebSocket: gate.Socket });
 const session = client.session(address.session);
 
+// For whoever wants to look inside, from the browser's console.
+globalThis.durableSessions = { client, session };
+
 const connection = createConnection({ elements, client, session, gate, retry: () => client.reconnect() });
 const reading = follow(elements.scroller, elements.timeline, elements.jump);
 const composer = createComposer({ form: elements.form, input: elements.input, button: elements.send, send });

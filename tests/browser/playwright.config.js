@@ -1,0 +1,24 @@
+import { existsSync } from "node:fs";
+import { defineConfig } from "@playwright/test";
+
+const executablePath =
+  process.env.CHROMIUM ?? ["/usr/bin/chromium", "/usr/bin/google-chrome"].find((path) => existsSync(path));
+
+export default defineConfig({
+  testDir: "tests",
+  outputDir: "results",
+  reporter: "list",
+  fullyParallel: true,
+  workers: 2,
+  // A test that passes now and then is a failing test.
+  retries: 0,
+  timeout: 60_000,
+  expect: { timeout: 15_000 },
+  forbidOnly: Boolean(process.env.CI),
+  use: {
+    browserName: "chromium",
+    // Without a sandbox: it cannot be had as root, and the pages are this test's own.
+    launchOptions: { executablePath, args: ["--no-sandbox"] },
+    trace: "off",
+  },
+});
