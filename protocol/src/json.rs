@@ -222,6 +222,9 @@ mod tests {
     }
 
     proptest! {
+        // A failure prints its input and leaves no file behind.
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
         #[test]
         fn compacting_changes_nothing_but_white_space(value in arbitrary_json()) {
             let pretty = serde_json::to_string_pretty(&value).unwrap();

@@ -30,6 +30,9 @@ mod tests {
     use super::*;
 
     proptest! {
+        // A failure prints its input and leaves no file behind.
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
         #[test]
         fn a_written_string_is_read_back(text in any::<String>()) {
             let mut out = String::new();

@@ -132,35 +132,46 @@ impl Transcript {
     /// The JSON of the JavaScript API's `Transcript`.
     #[must_use]
     pub fn to_json(&self) -> Value {
-        let active: Vec<Value> = (0..self.runs.len())
-            .filter(|&run| self.runs.get(run).is_some_and(|run| !run.state.has_ended()))
-            .map(|run| self.run_json(run))
-            .collect();
+        let (roots, active) = self.runs_json();
         json!({
             "log": self.log,
             "offset": self.offset,
             "title": self.title,
             "messages": self.messages,
-            "runs": self.runs_json(None),
+            "runs": roots,
             "active": active,
             "hasOlder": false,
         })
     }
 
-    fn runs_json(&self, parent: Option<usize>) -> Vec<Value> {
-        (0..self.runs.len())
-            .filter(|&run| self.runs.get(run).is_some_and(|run| run.parent == parent))
-            .map(|run| self.run_json(run))
-            .collect()
+    /// The runs that work for no other, and the open ones, each with those below it.
+    fn runs_json(&self) -> (Vec<Value>, Vec<Value>) {
+        let (mut roots, mut active) = (Vec::new(), Vec::new());
+        let mut children: Vec<Vec<Value>> = vec![Vec::new(); self.runs.len()];
+        // From the last on: a run starts after the one it works for.
+        for (index, run) in self.runs.iter().enumerate().rev() {
+            let mut below = children.get_mut(index).map(std::mem::take).unwrap_or_default();
+            below.reverse();
+            let view = self.run_json(run, below);
+            if !run.state.has_ended() {
+                active.push(view.clone());
+            }
+            match run.parent.and_then(|parent| children.get_mut(parent)) {
+                Some(siblings) => siblings.push(view),
+                None => roots.push(view),
+            }
+        }
+        roots.reverse();
+        active.reverse();
+        (roots, active)
     }
 
-    fn run_json(&self, index: usize) -> Value {
-        let Some(run) = self.runs.get(index) else { return Value::Null };
+    fn run_json(&self, run: &Run, children: Vec<Value>) -> Value {
         let mut out = json!({
             "id": run.id,
             "agent": run.agent,
             "state": run.state.as_str(),
-            "children": self.runs_json(Some(index)),
+            "children": children,
             "asks": run.asks,
         });
         let optional = [
