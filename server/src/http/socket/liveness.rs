@@ -11,22 +11,23 @@ use crate::config::Clocks;
 #[derive(Debug)]
 pub(super) struct LastReceived {
     start: Instant,
-    after_ms: AtomicU64,
+    after_ns: AtomicU64,
 }
 
 impl LastReceived {
     pub(super) fn now() -> Self {
-        Self { start: Instant::now(), after_ms: AtomicU64::new(0) }
+        Self { start: Instant::now(), after_ns: AtomicU64::new(0) }
     }
 
     /// Something came.
     pub(super) fn mark(&self) {
-        let ms = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.after_ms.store(ms, Ordering::Relaxed);
+        // Fine enough that a pong never seems to come before its ping.
+        let ns = u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        self.after_ns.store(ns, Ordering::Relaxed);
     }
 
     fn time(&self) -> Instant {
-        self.start + Duration::from_millis(self.after_ms.load(Ordering::Relaxed))
+        self.start + Duration::from_nanos(self.after_ns.load(Ordering::Relaxed))
     }
 }
 
@@ -67,8 +68,14 @@ impl Liveness {
         self.last_sent = Instant::now();
     }
 
-    /// When to look again.
-    pub(super) fn deadline(&self, received: &LastReceived) -> Instant {
+    /// When to look at the clock again.
+    pub(super) fn wake(&self, received: &LastReceived) -> Instant {
+        // An answer brings the deadline forward without waking anybody.
+        self.deadline(received).min(Instant::now() + self.heartbeat)
+    }
+
+    /// When something is due if nothing else is sent or received.
+    fn deadline(&self, received: &LastReceived) -> Instant {
         match self.asked {
             Some(asked) if received.time() <= asked => asked + self.grace,
             Some(_) | None => self.last_sent.min(received.time()) + self.heartbeat,
@@ -123,7 +130,7 @@ mod tests {
         for _ in 0..10 {
             pass(15_000).await;
             assert_eq!(liveness.tick(&received), Tick::Ping);
-            pass(5).await;
+            advance(Duration::from_micros(30)).await;
             received.mark();
         }
     }

@@ -118,7 +118,7 @@ impl<'a> Outbox<'a> {
 
     /// Sends until the connection ends.
     pub(super) async fn run(&mut self) -> Ending {
-        let timer = sleep_until(self.liveness.deadline(self.received));
+        let timer = sleep_until(self.liveness.wake(self.received));
         tokio::pin!(timer);
         loop {
             if self.control.len() > SOCKET_CONTROL_QUEUE_MAX {
@@ -166,7 +166,7 @@ impl<'a> Outbox<'a> {
                         Tick::Ping => self.send(&ServerFrame::Ping { request: None }),
                         Tick::Dead => return Ending::with(close::HEARTBEAT),
                     }
-                    timer.as_mut().reset(self.liveness.deadline(self.received));
+                    timer.as_mut().reset(self.liveness.wake(self.received));
                 }
                 () = reached(&mut self.phase, phase), if can_close => {
                     if self.drain_told {

@@ -1,0 +1,21 @@
+//! The server as its clients see it: frames, HTTP answers and close codes over real sockets.
+
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test ends where its helpers fail"
+)]
+
+mod bad_input;
+mod cli;
+mod flow;
+mod http;
+mod liveness;
+mod safety;
+mod shutdown;
+mod socket;
+mod sse;
+mod static_files;
+mod store_failure;
+mod support;
