@@ -28,7 +28,8 @@ struct Entry {
     act: Act,
     /// The requester's cursor when it acted.
     seen: Option<Offset>,
-    /// The log it is meant for, once known; it never moves to another one.
+    /// The log it is meant for: it never moves to another one. `None` when nothing of a log had
+    /// been seen, so that the act is about none: a server may forget a log that never had an event.
     log: Option<LogId>,
     /// The event's JSON, made when it is first sent and the same ever after.
     event: Option<String>,
@@ -110,7 +111,6 @@ impl Outbox {
         now: u64,
         request: u64,
         session: &SessionId,
-        log: Option<&LogId>,
     ) -> Option<String> {
         match self.head {
             Head::Queued => {}
@@ -120,9 +120,6 @@ impl Outbox {
         let acknowledged = self.acknowledged;
         let entry = self.entries.front_mut()?;
         self.head = Head::InFlight { request };
-        if entry.log.is_none() {
-            entry.log = log.cloned();
-        }
         let event = entry.event.take().unwrap_or_else(|| {
             // The acts before it were the same person's: a stop of everything covers them too.
             let is_all = matches!(entry.act.body, Body::Stop { target: StopTarget::All, .. });
@@ -170,17 +167,6 @@ impl Outbox {
     pub(super) fn cut(&mut self) {
         if matches!(self.head, Head::InFlight { .. }) {
             self.head = Head::Queued;
-        }
-    }
-
-    /// The log became known: acts that were made before belong to it, unless one may have entered
-    /// another log already.
-    pub(super) fn learn_log(&mut self, log: &LogId) {
-        let in_flight = matches!(self.head, Head::InFlight { .. });
-        for entry in self.entries.iter_mut().skip(usize::from(in_flight)) {
-            if entry.log.is_none() {
-                entry.log = Some(log.clone());
-            }
         }
     }
 

@@ -95,7 +95,9 @@ impl Session {
     pub(super) fn send(&mut self, act: Act, event_max_bytes: usize) -> Result<(), Problem> {
         // Who follows a session stops what was seen of it; who does not has seen nothing to go by.
         let seen = self.follow.map(|_| self.cursor.offset());
-        self.outbox.push(act, seen, self.cursor.log().cloned(), event_max_bytes)
+        let has_seen = self.cursor.offset() > Offset::ZERO;
+        let log = self.cursor.log().filter(|_| has_seen).cloned();
+        self.outbox.push(act, seen, log, event_max_bytes)
     }
 
     #[cfg(not(target_arch = "wasm32"))]
@@ -297,7 +299,7 @@ impl Session {
             send(Sending::Attach, request, self.attach_frame(request, follow));
         }
         let request = requests.next();
-        if let Some(frame) = self.outbox.transmit(now, request, &self.id, self.cursor.log()) {
+        if let Some(frame) = self.outbox.transmit(now, request, &self.id) {
             send(Sending::Act, request, frame);
         }
         if let (Some(writer), Some(log), Link::Attached) =
@@ -420,7 +422,6 @@ impl Session {
             writer.lose_log(reports);
             self.link = Link::Apart { at: 0 };
         }
-        self.outbox.learn_log(&log);
         self.cursor.start(log.clone(), first);
         self.fold = Fold::new();
         out.push_back(Output::Reset { session: self.id.clone(), log });
