@@ -58,7 +58,8 @@ fn pause(failures: u32, random: &mut Random) -> u64 {
     BACKOFF_MIN_MS + random.next() % (ceiling - BACKOFF_MIN_MS + 1)
 }
 
-#[cfg(all(test, not(target_arch = "wasm32")))]
+#[cfg(test)]
+#[cfg(not(target_arch = "wasm32"))]
 mod tests {
     use proptest::prelude::*;
 

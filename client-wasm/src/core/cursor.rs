@@ -68,7 +68,8 @@ fn is_dense(first: Offset, last: Offset, events: usize) -> bool {
     last.since(first).saturating_add(1) == events as u64
 }
 
-#[cfg(all(test, not(target_arch = "wasm32")))]
+#[cfg(test)]
+#[cfg(not(target_arch = "wasm32"))]
 mod tests {
     use proptest::prelude::*;
 

@@ -1,11 +1,7 @@
 //! One exchange, cut after every byte.
 
-#![cfg(not(target_arch = "wasm32"))]
-
-mod sim;
-
-use sim::conversation::{AGENT, Conversation, USER};
-use sim::{Direction, Fault};
+use crate::sim::conversation::{AGENT, Conversation, USER};
+use crate::sim::{Direction, Fault};
 
 fn every_cut_leads_to_the_same_log(peer: usize, direction: Direction, is_silent: bool) {
     let mut whole = Conversation::new();

@@ -1,9 +1,9 @@
 //! Cores and a server in virtual time, over links that can be cut.
 
-#![allow(dead_code, unreachable_pub, missing_docs, missing_debug_implementations)]
+#![expect(clippy::wildcard_enum_match_arm, reason = "a test looks for one output")]
 
-pub mod conversation;
-pub mod server;
+pub(crate) mod conversation;
+pub(crate) mod server;
 
 use std::collections::VecDeque;
 
@@ -15,39 +15,39 @@ use server::Server;
 /// A server that has nothing to say sends a `ping` after this long.
 const HEARTBEAT_MS: u64 = 15_000;
 
-pub struct World {
-    pub now: u64,
-    pub server: Server,
-    pub peers: Vec<Peer>,
+pub(crate) struct World {
+    pub(crate) now: u64,
+    pub(crate) server: Server,
+    pub(crate) peers: Vec<Peer>,
     connections: u32,
 }
 
-pub struct Peer {
-    pub core: Client<Value>,
+pub(crate) struct Peer {
+    pub(crate) core: Client<Value>,
     link: Option<Link>,
     /// What happens to the connections to come, the next one first.
-    pub faults: VecDeque<Option<Fault>>,
+    pub(crate) faults: VecDeque<Option<Fault>>,
     /// What the core told its app.
-    pub told: VecDeque<Output<Value>>,
+    pub(crate) told: VecDeque<Output<Value>>,
     /// Bytes that went over the first connection.
-    pub first_up: usize,
-    pub first_down: usize,
-    pub opened: u32,
+    pub(crate) first_up: usize,
+    pub(crate) first_down: usize,
+    pub(crate) opened: u32,
     /// Whether sockets open at all.
-    pub is_reachable: bool,
+    pub(crate) is_reachable: bool,
 }
 
 /// A connection is cut after so many bytes in one direction.
 #[derive(Debug, Clone, Copy)]
-pub struct Fault {
-    pub direction: Direction,
-    pub after: usize,
+pub(crate) struct Fault {
+    pub(crate) direction: Direction,
+    pub(crate) after: usize,
     /// Nobody is told: the bytes only stop.
-    pub is_silent: bool,
+    pub(crate) is_silent: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Direction {
+pub(crate) enum Direction {
     Up,
     Down,
 }
@@ -81,11 +81,11 @@ impl Link {
 }
 
 impl World {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { now: 1_000, server: Server::new(), peers: Vec::new(), connections: 0 }
     }
 
-    pub fn add(&mut self, principal: &str) -> usize {
+    pub(crate) fn add(&mut self, principal: &str) -> usize {
         self.peers.push(Peer {
             core: Client::new(Options {
                 client: Id::parse("client").unwrap(),
@@ -104,14 +104,14 @@ impl World {
         self.peers.len() - 1
     }
 
-    pub fn tell(&mut self, peer: usize, input: Input<Value>) {
+    pub(crate) fn tell(&mut self, peer: usize, input: Input<Value>) {
         let now = self.now;
         self.peers[peer].core.handle(now, input);
         self.drain(peer);
     }
 
     /// Cuts a peer's connection now.
-    pub fn cut(&mut self, peer: usize) {
+    pub(crate) fn cut(&mut self, peer: usize) {
         if let Some(link) = self.peers[peer].link.take() {
             self.server.disconnect(link.connection);
             self.tell(peer, Input::Closed { socket: link.socket, code: 1006 });
@@ -119,7 +119,7 @@ impl World {
     }
 
     /// Moves one message, or the time. `false`: nothing will ever happen again.
-    pub fn step(&mut self) -> bool {
+    pub(crate) fn step(&mut self) -> bool {
         for peer in 0..self.peers.len() {
             if self.move_up(peer) || self.move_down(peer) {
                 return true;

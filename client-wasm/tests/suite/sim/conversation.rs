@@ -7,24 +7,24 @@ use serde_json::{Value, json};
 
 use super::{Fault, World};
 
-pub const USER: usize = 0;
-pub const AGENT: usize = 1;
+pub(crate) const USER: usize = 0;
+pub(crate) const AGENT: usize = 1;
 /// Virtual time within which a conversation with one fault must end.
 const LIMIT_MS: u64 = 10 * 60 * 1000;
 const FIRST_DELTAS: usize = 5;
 const SECOND_DELTAS: usize = 3;
 
-pub struct Conversation {
-    pub world: World,
-    pub user: User,
+pub(crate) struct Conversation {
+    pub(crate) world: World,
+    pub(crate) user: User,
     agent: Agent,
 }
 
-pub struct User {
-    pub transcript: Transcript,
-    pub patches: usize,
+pub(crate) struct User {
+    pub(crate) transcript: Transcript,
+    pub(crate) patches: usize,
     /// Acknowledged acts, in order.
-    pub sent: Vec<String>,
+    pub(crate) sent: Vec<String>,
     has_asked_again: bool,
     has_stopped: bool,
 }
@@ -36,16 +36,16 @@ struct Agent {
     seen: Vec<String>,
 }
 
-pub fn id(text: &str) -> Id {
+pub(crate) fn id(text: &str) -> Id {
     Id::parse(text).unwrap()
 }
 
-pub fn session() -> SessionId {
+pub(crate) fn session() -> SessionId {
     SessionId::parse("s").unwrap()
 }
 
 impl Conversation {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut world = World::new();
         world.add("user/ann");
         world.add("agent/bot");
@@ -62,14 +62,14 @@ impl Conversation {
         }
     }
 
-    pub fn with_fault(peer: usize, fault: Fault) -> Self {
+    pub(crate) fn with_fault(peer: usize, fault: Fault) -> Self {
         let mut conversation = Self::new();
         conversation.world.peers[peer].faults.push_back(Some(fault));
         conversation
     }
 
     /// Plays it to its end.
-    pub fn play(&mut self) {
+    pub(crate) fn play(&mut self) {
         let follow = Follow { patches: true, events: true, merge: false };
         self.world.tell(USER, Input::Attach { session: session(), follow });
         self.world.tell(USER, Input::Send { session: session(), act: Act::text(id("m1"), "one") });
@@ -89,7 +89,7 @@ impl Conversation {
     }
 
     /// The log as the server holds it.
-    pub fn log(&mut self) -> Vec<String> {
+    pub(crate) fn log(&mut self) -> Vec<String> {
         self.world.server.log("s").events.clone()
     }
 

@@ -1,13 +1,9 @@
 //! A log that never had an event may be forgotten by its server, with its id.
 
-#![cfg(not(target_arch = "wasm32"))]
-
-mod sim;
-
+use crate::sim::World;
+use crate::sim::conversation::{id, session};
+use crate::sim::server::Log;
 use durable_sessions_client::core::{Act, Follow, Input, Output};
-use sim::World;
-use sim::conversation::{id, session};
-use sim::server::Log;
 
 #[test]
 fn an_act_on_a_log_without_events_is_delivered_to_the_log_that_takes_its_place() {

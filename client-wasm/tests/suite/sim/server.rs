@@ -15,18 +15,18 @@ use durable_sessions_protocol::offset::Offset;
 const BATCH_MAX: usize = 3;
 
 #[derive(Debug)]
-pub struct Server {
-    pub sessions: BTreeMap<String, Log>,
+pub(crate) struct Server {
+    pub(crate) sessions: BTreeMap<String, Log>,
     connections: BTreeMap<u32, Connection>,
     /// Answers "not now" to so many publishes to come.
-    pub not_now: u32,
+    pub(crate) not_now: u32,
 }
 
 #[derive(Debug)]
-pub struct Log {
-    pub id: LogId,
+pub(crate) struct Log {
+    pub(crate) id: LogId,
     /// The events as stored.
-    pub events: Vec<String>,
+    pub(crate) events: Vec<String>,
     acts: BTreeMap<(String, Id), (String, Answer)>,
     producers: BTreeMap<Id, Producer>,
     runs: BTreeMap<Id, Run>,
@@ -68,25 +68,25 @@ struct Connection {
 }
 
 impl Server {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { sessions: BTreeMap::new(), connections: BTreeMap::new(), not_now: 0 }
     }
 
-    pub fn log(&mut self, session: &str) -> &mut Log {
+    pub(crate) fn log(&mut self, session: &str) -> &mut Log {
         let made = self.sessions.len();
         self.sessions.entry(session.to_owned()).or_insert_with(|| Log::new(&format!("log{made}")))
     }
 
-    pub fn connect(&mut self, connection: u32) {
+    pub(crate) fn connect(&mut self, connection: u32) {
         self.connections.insert(connection, Connection::default());
     }
 
-    pub fn disconnect(&mut self, connection: u32) {
+    pub(crate) fn disconnect(&mut self, connection: u32) {
         self.connections.remove(&connection);
     }
 
     /// Takes a frame and answers the frames to send, with the connections they are for.
-    pub fn take(&mut self, from: u32, text: &str) -> Vec<(u32, String)> {
+    pub(crate) fn take(&mut self, from: u32, text: &str) -> Vec<(u32, String)> {
         let Ok(frame) = ClientFrame::parse(text) else { panic!("a client sent {text}") };
         let mut out = Vec::new();
         let mut say = |frame: ServerFrame| out.push((from, frame.to_json()));
@@ -225,7 +225,7 @@ impl Server {
 }
 
 impl Log {
-    pub fn new(id: &str) -> Self {
+    pub(crate) fn new(id: &str) -> Self {
         Self {
             id: LogId::parse(id).unwrap(),
             events: Vec::new(),

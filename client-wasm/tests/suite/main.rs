@@ -1,0 +1,17 @@
+//! The client against a model of a server: in virtual time, and over real sockets.
+
+#![cfg(not(target_arch = "wasm32"))]
+
+#[cfg(test)]
+mod chaos;
+#[cfg(test)]
+mod connection;
+#[cfg(test)]
+mod cut_everywhere;
+#[cfg(test)]
+mod empty_log;
+#[cfg(test)]
+#[cfg(feature = "native")]
+mod native;
+#[cfg(test)]
+mod sim;
