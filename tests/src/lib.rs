@@ -21,3 +21,8 @@ pub async fn eventually<T>(what: &str, happens: impl Future<Output = T>) -> T {
         Err(_) => panic!("{what}: not within a minute"),
     }
 }
+
+/// The README's Rust compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+pub struct Readme;
