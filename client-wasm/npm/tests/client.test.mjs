@@ -1,13 +1,8 @@
 // The whole package in Node, from the facade through the core to a WebSocket class of the test's own.
-// Needs the built package: `cargo xtask package`, or DURABLE_SESSIONS_PACKAGE=DIR.
 import assert from "node:assert/strict";
-import { join } from "node:path";
 import { test } from "node:test";
-import { pathToFileURL } from "node:url";
+import { connect, DurableSessionsError } from "./package.mjs";
 import { fakeServer, until } from "./server.mjs";
-
-const built = process.env.DURABLE_SESSIONS_PACKAGE ?? join(import.meta.dirname, "../../../target/package/durable-sessions");
-const { connect, DurableSessionsError } = await import(pathToFileURL(join(built, "dist/index.js")));
 
 const rejections = [];
 process.on("unhandledRejection", (reason) => rejections.push(reason));
