@@ -24,12 +24,18 @@ extern "C" {
 /// `Fn`, not `FnMut`: a socket may call one handler from within another.
 type Handler = Closure<dyn Fn(JsValue)>;
 
+thread_local! {
+    /// Hears an error and lives on: a socket given up while it connects tells its error only later,
+    /// and one that nobody hears ends a Node process.
+    static DEAF: Handler = Closure::new(|_| ());
+}
+
 /// An open or opening socket. Dropped, it is closed and says nothing more.
 #[derive(Debug)]
 pub(super) struct Socket {
     number: u32,
     web_socket: WebSocket,
-    handlers: [Handler; 4],
+    handlers: [Handler; 3],
 }
 
 impl Socket {
@@ -55,15 +61,14 @@ impl Socket {
                 let code = event.unchecked_into::<CloseEvent>().code();
                 Some(Input::Closed { socket: number, code })
             }),
-            // A close follows, which says more. But an error that nobody hears ends a Node process.
-            handler(driver, |_| None),
         ];
         let socket = Self { number, web_socket, handlers };
-        let [opened, message, closed, error] = socket.handlers.each_ref().map(function);
+        let [opened, message, closed] = socket.handlers.each_ref().map(function);
         socket.web_socket.set_onopen(Some(opened));
         socket.web_socket.set_onmessage(Some(message));
         socket.web_socket.set_onclose(Some(closed));
-        socket.web_socket.set_onerror(Some(error));
+        // A close follows, which says more.
+        DEAF.with(|deaf| socket.web_socket.set_onerror(Some(function(deaf))));
         Some(socket)
     }
 
