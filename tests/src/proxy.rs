@@ -23,6 +23,8 @@ pub struct Budget {
 impl Budget {
     /// A connection that is never cut.
     pub const WHOLE: Self = Self { up_bytes: usize::MAX, down_bytes: usize::MAX };
+    /// A connection that is cut as soon as it is there.
+    pub const NONE: Self = Self { up_bytes: 0, down_bytes: 0 };
 }
 
 /// A proxy before a server. It ends, with all its connections, with its handle.

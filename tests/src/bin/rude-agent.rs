@@ -47,9 +47,12 @@ struct Agent {
     has_served: bool,
 }
 
+/// A run, and a producer of the same name that writes nothing else.
 struct Run {
     session: String,
     id: String,
+    epoch: u64,
+    seq: u64,
     words: u64,
 }
 
@@ -57,6 +60,9 @@ impl Agent {
     /// Works until the connection is gone.
     async fn work(&mut self, cli: &Cli) -> Result<Infallible, Error> {
         let mut socket = Socket::hello(cli.server, &format!("agent/{}", cli.name)).await?;
+        for run in &mut self.runs {
+            run.attach(&mut socket).await?;
+        }
         socket.send(&json!({"type": "serve", "agent": cli.name, "slots": 100})).await?;
         if !self.has_served {
             self.has_served = true;
@@ -72,7 +78,12 @@ impl Agent {
                         self.start(&mut socket, &cli.name, &frame).await?;
                     }
                 }
-                _ = beat.tick() => self.write_on(&mut socket).await?,
+                _ = beat.tick() => {
+                    for run in &mut self.runs {
+                        self.requests += 1;
+                        run.write_on(&mut socket, self.requests).await?;
+                    }
+                }
             }
         }
     }
@@ -80,42 +91,54 @@ impl Agent {
     async fn start(&mut self, socket: &mut Socket, name: &str, wake: &Value) -> Result<(), Error> {
         let session = wake["session"].as_str().unwrap_or_default().to_owned();
         let id = format!("rude-{:032x}", rand::random::<u128>());
+        let mut run = Run { session, id, epoch: 0, seq: 0, words: 0 };
+        run.attach(socket).await?;
         let event = json!({
-            "kind": "run.started", "run": id, "agent": name, "in_reply_to": wake["input"],
+            "kind": "run.started", "run": run.id, "agent": name, "in_reply_to": wake["input"],
         });
-        self.publish(socket, &session, event).await?;
-        self.runs.push(Run { session, id, words: 0 });
+        self.requests += 1;
+        run.publish(socket, self.requests, event).await?;
+        self.runs.push(run);
+        Ok(())
+    }
+}
+
+impl Run {
+    /// Takes the producer's place, for the first time or again.
+    async fn attach(&mut self, socket: &mut Socket) -> Result<(), Error> {
+        let mut claim = json!({"id": self.id, "runs": [self.id]});
+        if self.epoch > 0 {
+            claim["epoch"] = self.epoch.into();
+        }
+        let session = &self.session;
+        let attach = json!({"type": "attach", "session": session, "last": 0, "producer": claim});
+        socket.send(&attach).await?;
+        let granted = socket.until("attached").await?["producer"].take();
+        self.epoch = granted["epoch"].as_u64().unwrap_or_default();
+        self.seq = granted["seq"].as_u64().unwrap_or_default();
         Ok(())
     }
 
-    async fn write_on(&mut self, socket: &mut Socket) -> Result<(), Error> {
-        let mut runs = std::mem::take(&mut self.runs);
-        let mut written = Ok(());
-        for run in &mut runs {
-            let event = json!({
-                "kind": "delta", "run": run.id, "message": format!("{}-answer", run.id),
-                "text": format!("blah {} ", run.words),
-            });
-            run.words += 1;
-            written = self.publish(socket, &run.session, event).await;
-            if written.is_err() {
-                break;
-            }
-        }
-        self.runs = runs;
-        written
+    async fn write_on(&mut self, socket: &mut Socket, request: u64) -> Result<(), Error> {
+        let event = json!({
+            "kind": "delta", "run": self.id, "message": format!("{}-answer", self.id),
+            "text": format!("blah {} ", self.words),
+        });
+        self.words += 1;
+        self.publish(socket, request, event).await
     }
 
     async fn publish(
         &mut self,
         socket: &mut Socket,
-        session: &str,
+        request: u64,
         event: Value,
     ) -> Result<(), Error> {
-        self.requests += 1;
-        let request = self.requests;
+        let producer = json!({"id": self.id, "epoch": self.epoch, "seq": self.seq});
+        self.seq += 1;
         let frame = json!({
-            "type": "publish", "request": request, "session": session, "events": [event],
+            "type": "publish", "request": request, "session": self.session, "producer": producer,
+            "events": [event],
         });
         socket.send(&frame).await
     }
