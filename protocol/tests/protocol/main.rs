@@ -7,6 +7,8 @@ mod arbitrary_log;
 #[cfg(test)]
 mod codec_properties;
 #[cfg(test)]
+mod document;
+#[cfg(test)]
 mod fixtures;
 #[cfg(test)]
 mod fold_examples;
