@@ -139,3 +139,19 @@ async fn a_client_that_reads_no_events_delays_nobody() {
         seen(&mut awake, "s", &frame["last"]).await;
     }
 }
+
+#[tokio::test]
+async fn a_socket_follows_so_many_sessions_and_no_more() {
+    let server = TestServer::start(&[]).await;
+    let mut client = server.client("user/ann").await;
+    for n in 0..1024 {
+        client.send(&json!({"type": "attach", "session": format!("s{n}")})).await;
+    }
+    client.until_quiet().await;
+    let attach = |session: &str| json!({"type": "attach", "session": session});
+    let refused = client.ask(attach("one-more")).await;
+    assert_eq!(refused["error"]["code"], "rate_limited");
+    assert_eq!(client.ask(attach("s7")).await["type"], "attached", "again is not one more");
+    client.ask(json!({"type": "detach", "session": "s8"})).await;
+    assert_eq!(client.ask(attach("one-more")).await["type"], "attached");
+}

@@ -22,7 +22,7 @@ use super::{Ending, Socket, text_of};
 use crate::http::problem::invalid;
 use crate::http::{App, drafts};
 use crate::hub::{Connection, Publish, Session, Wake, Writer};
-use crate::limits::SOCKET_SESSIONS_MAX;
+use crate::limits::{SOCKET_SESSIONS_MAX, SOCKET_WAKE_QUEUE_MAX};
 
 pub(super) struct Inbox<'a> {
     app: &'a App,
@@ -30,7 +30,8 @@ pub(super) struct Inbox<'a> {
     writer: Writer,
     stream: SplitStream<&'a mut Socket>,
     orders: mpsc::Sender<Order>,
-    wakes: mpsc::Sender<Wake>,
+    /// Where input is offered, once the client serves.
+    wakes: Option<mpsc::Sender<Wake>>,
     received: &'a LastReceived,
     /// The sessions that must hear when the connection is gone.
     joined: HashMap<SessionId, Joined>,
@@ -48,11 +49,10 @@ impl<'a> Inbox<'a> {
         writer: Writer,
         stream: SplitStream<&'a mut Socket>,
         orders: mpsc::Sender<Order>,
-        wakes: mpsc::Sender<Wake>,
         received: &'a LastReceived,
     ) -> Self {
         let joined = HashMap::new();
-        Self { app, connection, writer, stream, orders, wakes, received, joined }
+        Self { app, connection, writer, stream, orders, wakes: None, received, joined }
     }
 
     /// Reads frames until the connection ends.
@@ -163,9 +163,16 @@ impl<'a> Inbox<'a> {
 
     async fn serve(&mut self, serve: Serve) -> Result<(), Ending> {
         let Serve { request, agent, sessions, slots } = serve;
-        self.app.hub.serve(&self.connection, agent, sessions, slots, self.wakes.clone());
-        let ack = ServerFrame::Ack { request, first: None, last: None, receipt: None };
-        self.order(Order::Send(ack)).await
+        let wakes = match &self.wakes {
+            Some(wakes) => wakes.clone(),
+            None => {
+                let (wakes, offers) = mpsc::channel(SOCKET_WAKE_QUEUE_MAX);
+                self.order(Order::Serve(offers)).await?;
+                self.wakes.insert(wakes).clone()
+            }
+        };
+        self.app.hub.serve(&self.connection, agent, sessions, slots, wakes);
+        self.send(&ServerFrame::Ack { request, first: None, last: None, receipt: None }).await
     }
 
     async fn ping(&mut self, ping: Ping) -> Result<(), Ending> {
@@ -173,7 +180,7 @@ impl<'a> Inbox<'a> {
         if let Some(problem) = too_many(&runs) {
             return self.bad(request, problem).await;
         }
-        self.order(Order::Send(ServerFrame::Pong { request })).await?;
+        self.send(&ServerFrame::Pong { request }).await?;
         if !runs.is_empty() {
             for joined in self.joined.values() {
                 joined.session.renew(self.writer.clone(), runs.clone()).await;
@@ -184,11 +191,11 @@ impl<'a> Inbox<'a> {
 
     /// The session a frame names, which from now on hears when the connection is gone.
     async fn join(&mut self, id: &SessionId, attach: bool) -> Result<Session, Problem> {
-        let is_new = !self.joined.contains_key(id);
-        let attached = self.joined.values().filter(|joined| joined.is_attached).count();
-        if (is_new && self.joined.len() >= SOCKET_SESSIONS_MAX)
-            || (attach && attached >= ATTACH_MAX_SESSIONS)
-        {
+        let known = self.joined.get(id);
+        let attaches_more = attach && !known.is_some_and(|joined| joined.is_attached);
+        let is_full = (known.is_none() && self.joined.len() >= SOCKET_SESSIONS_MAX)
+            || (attaches_more && self.attached_sessions() >= ATTACH_MAX_SESSIONS);
+        if is_full {
             return Err(Problem::new(
                 ErrorCode::RateLimited,
                 format!(
@@ -206,20 +213,28 @@ impl<'a> Inbox<'a> {
         Ok(session)
     }
 
+    fn attached_sessions(&self) -> usize {
+        self.joined.values().filter(|joined| joined.is_attached).count()
+    }
+
     /// A frame that is not what its type asks for.
     async fn bad(&self, request: Option<RequestId>, problem: Problem) -> Result<(), Ending> {
         match request {
             Some(_) => self.refuse(request, problem).await,
             None => {
                 self.app.metrics.refuse(problem.code);
-                self.order(Order::Send(ServerFrame::Error { error: problem })).await
+                self.send(&ServerFrame::Error { error: problem }).await
             }
         }
     }
 
     async fn refuse(&self, request: Option<RequestId>, error: Problem) -> Result<(), Ending> {
         self.app.metrics.refuse(error.code);
-        self.order(Order::Send(ServerFrame::Refused { request, error, index: None })).await
+        self.send(&ServerFrame::Refused { request, error, index: None }).await
+    }
+
+    async fn send(&self, frame: &ServerFrame) -> Result<(), Ending> {
+        self.order(Order::Send(frame.to_json().into())).await
     }
 
     async fn order(&self, order: Order) -> Result<(), Ending> {

@@ -35,10 +35,7 @@ use super::problem::invalid;
 use super::{App, Phase, reached};
 use crate::auth;
 use crate::hub::Writer;
-use crate::limits::{
-    SOCKET_CLOSE_TIMEOUT_MS, SOCKET_COMMAND_QUEUE_MAX, SOCKET_READ_BUFFER_BYTES,
-    SOCKET_WAKE_QUEUE_MAX,
-};
+use crate::limits::{SOCKET_CLOSE_TIMEOUT_MS, SOCKET_COMMAND_QUEUE_MAX, SOCKET_READ_BUFFER_BYTES};
 
 type Socket = WebSocketStream<TokioIo<Upgraded>>;
 
@@ -127,15 +124,14 @@ async fn converse(
     let received = LastReceived::now();
     let (sink, stream) = socket.split();
     let (commands, orders) = mpsc::channel(SOCKET_COMMAND_QUEUE_MAX);
-    let (wakes, offers) = mpsc::channel(SOCKET_WAKE_QUEUE_MAX);
-    let mut outbox = Outbox::new(app, sink, orders, offers, &received);
+    let mut outbox = Outbox::new(app, sink, orders, &received);
     outbox.send(&ServerFrame::Welcome {
         connection: connection.number.to_string(),
         heartbeat_ms: app.clocks.heartbeat_ms,
         limits: durable_sessions_protocol::frame::Limits::default(),
     });
     let writer = Writer { principal, connection: Some(connection.clone()) };
-    let mut inbox = Inbox::new(app, connection.clone(), writer, stream, commands, wakes, &received);
+    let mut inbox = Inbox::new(app, connection.clone(), writer, stream, commands, &received);
     let ending = tokio::select! {
         ending = inbox.run() => ending,
         ending = outbox.run() => ending,

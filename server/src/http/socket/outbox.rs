@@ -24,10 +24,12 @@ use crate::limits::{
     SOCKET_CONTROL_QUEUE_MAX, SOCKET_REQUESTS_IN_FLIGHT_MAX, SOCKET_WRITE_TARGET_BYTES,
 };
 
-/// What the reading half asks for.
+/// What the reading half asks for. Small: every socket has a queue of them.
 pub(super) enum Order {
-    /// Send a frame.
-    Send(ServerFrame),
+    /// Send a frame, as JSON.
+    Send(Utf8Bytes),
+    /// Pass on the input that is offered here.
+    Serve(mpsc::Receiver<Wake>),
     /// Wait for the hub's answer to a request.
     Await(Pending),
     /// Follow a session; with a producer only once its place is granted.
@@ -71,7 +73,8 @@ pub(super) struct Outbox<'a> {
     app: &'a App,
     sink: SplitSink<&'a mut Socket, Message>,
     orders: mpsc::Receiver<Order>,
-    wakes: mpsc::Receiver<Wake>,
+    /// Of a client that serves.
+    wakes: Option<mpsc::Receiver<Wake>>,
     control: VecDeque<Utf8Bytes>,
     answers: FuturesUnordered<Pending>,
     claiming: HashMap<SessionId, Claiming>,
@@ -90,14 +93,13 @@ impl<'a> Outbox<'a> {
         app: &'a App,
         sink: SplitSink<&'a mut Socket, Message>,
         orders: mpsc::Receiver<Order>,
-        wakes: mpsc::Receiver<Wake>,
         received: &'a LastReceived,
     ) -> Self {
         Self {
             app,
             sink,
             orders,
-            wakes,
+            wakes: None,
             control: VecDeque::new(),
             answers: FuturesUnordered::new(),
             claiming: HashMap::new(),
@@ -155,7 +157,7 @@ impl<'a> Outbox<'a> {
                         return ending;
                     }
                 }
-                Some(wake) = self.wakes.recv(), if is_free => {
+                Some(wake) = next_wake(&mut self.wakes), if is_free => {
                     self.app.metrics.wakes.add(1);
                     let Wake { agent, session, input, attempt } = wake;
                     self.send(&ServerFrame::Wake { agent, session, input, attempt });
@@ -215,7 +217,8 @@ impl<'a> Outbox<'a> {
 
     fn obey(&mut self, order: Order) {
         match order {
-            Order::Send(frame) => self.send(&frame),
+            Order::Send(frame) => self.control.push_back(frame),
+            Order::Serve(wakes) => self.wakes = Some(wakes),
             Order::Await(pending) => self.answers.push(pending),
             Order::Attach(attaching) => {
                 self.claiming.remove(attaching.session.id());
@@ -323,4 +326,9 @@ impl<'a> Outbox<'a> {
         self.app.metrics.refuse(error.code);
         self.send(&ServerFrame::Refused { request, error, index });
     }
+}
+
+/// The next offer; none comes to a client that does not serve.
+async fn next_wake(wakes: &mut Option<mpsc::Receiver<Wake>>) -> Option<Wake> {
+    wakes.as_mut()?.recv().await
 }
