@@ -30,7 +30,7 @@ thread_local! {
     static DEAF: Handler = Closure::new(|_| ());
 }
 
-/// An open or opening socket. Dropped, it is closed and says nothing more.
+/// An open or opening socket. Dropped, it says nothing more.
 #[derive(Debug)]
 pub(super) struct Socket {
     number: u32,
@@ -55,11 +55,11 @@ impl Socket {
         let web_socket = made.unchecked_into::<WebSocket>();
 
         let handlers = [
-            handler(driver, move |_| Some(Input::Opened { socket: number })),
-            handler(driver, move |event| Some(read(number, &event.unchecked_into()))),
+            handler(driver, move |_| Input::Opened { socket: number }),
+            handler(driver, move |event| read(number, &event.unchecked_into())),
             handler(driver, move |event| {
                 let code = event.unchecked_into::<CloseEvent>().code();
-                Some(Input::Closed { socket: number, code })
+                Input::Closed { socket: number, code }
             }),
         ];
         let socket = Self { number, web_socket, handlers };
@@ -83,35 +83,24 @@ impl Socket {
 
     /// Closes it with a code; nothing more is heard of it.
     pub(super) fn close(self, code: u16) {
-        self.silence();
         // An error: the code is one that pages may not give.
         let _: Result<(), JsValue> = self.web_socket.close_with_code(code);
     }
+}
 
-    fn silence(&self) {
+impl Drop for Socket {
+    fn drop(&mut self) {
         self.web_socket.set_onopen(None);
         self.web_socket.set_onmessage(None);
         self.web_socket.set_onclose(None);
     }
 }
 
-impl Drop for Socket {
-    fn drop(&mut self) {
-        self.silence();
-        let _: Result<(), JsValue> = self.web_socket.close();
-    }
-}
-
-fn handler(
-    driver: &Rc<Driver>,
-    input: impl Fn(JsValue) -> Option<Input<JsNode>> + 'static,
-) -> Handler {
+fn handler(driver: &Rc<Driver>, input: impl Fn(JsValue) -> Input<JsNode> + 'static) -> Handler {
     let driver: Weak<Driver> = Rc::downgrade(driver);
     Closure::new(move |event| {
-        if let Some(driver) = driver.upgrade()
-            && let Some(input) = input(event)
-        {
-            driver.handle(input);
+        if let Some(driver) = driver.upgrade() {
+            driver.handle(input(event));
         }
     })
 }

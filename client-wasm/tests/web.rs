@@ -1,0 +1,344 @@
+//! The browser driver in a real browser, with a socket class of the test's own.
+#![cfg(target_arch = "wasm32")]
+
+use durable_sessions_client::web::{JsNode, Listener, RawClient, encode};
+use durable_sessions_protocol::fold::{MessageState, Node, Patch, RunState};
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
+
+wasm_bindgen_test_configure!(run_in_browser);
+
+/// A listener that notes what it is told, and a socket class that notes what it is sent.
+#[wasm_bindgen(inline_js = r#"
+export class Bench {
+  constructor() {
+    const bench = this;
+    this.told = [];
+    this.sockets = [];
+    this.listener = {};
+    for (const name of ["status", "session", "reset", "patches", "events", "sent", "refused", "token"]) {
+      this.listener[name] = (...args) => {
+        this.told.push([name, ...args]);
+        this.on?.(name, ...args);
+      };
+    }
+    class Socket {
+      constructor(url, protocol) {
+        Object.assign(this, { url, protocol, sent: [] });
+        bench.sockets.push(this);
+      }
+      send(text) { this.sent.push(text); }
+      close(code) { this.closed = code ?? 0; }
+    }
+    this.options = { url: "ws://test/", client: "c1", as: "user/ann", WebSocket: Socket };
+  }
+  socket() { return this.sockets.at(-1); }
+  frames() { return this.socket().sent.map((text) => JSON.parse(text).type).join(" "); }
+  count() { return this.sockets.length; }
+  closed() { return this.socket().closed; }
+  open() {
+    this.socket().onopen({});
+    this.tell(JSON.stringify({ type: "welcome", connection: "c", heartbeat_ms: 15000, limits: {} }));
+  }
+  tell(text) { this.socket().onmessage({ data: text }); }
+  cut() { this.socket().onclose({ code: 1006 }); }
+  said(name) { return JSON.stringify(this.told.filter(([told]) => told === name).map(([, ...args]) => args)); }
+  forget() { this.told.length = 0; }
+  when(name, act) { this.on = (told, ...args) => told === name && act(...args); }
+}
+export function happen(target, type, fields) {
+  (target === "document" ? document : window).dispatchEvent(Object.assign(new Event(type), fields));
+}
+export const parse = JSON.parse;
+export const text = JSON.stringify;
+export const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+"#)]
+extern "C" {
+    type Bench;
+    #[wasm_bindgen(constructor)]
+    fn new() -> Bench;
+    #[wasm_bindgen(method, getter)]
+    fn options(this: &Bench) -> JsValue;
+    #[wasm_bindgen(method, setter)]
+    fn set_options(this: &Bench, options: &JsValue);
+    #[wasm_bindgen(method, getter)]
+    fn listener(this: &Bench) -> Listener;
+    #[wasm_bindgen(method)]
+    fn frames(this: &Bench) -> String;
+    #[wasm_bindgen(method)]
+    fn count(this: &Bench) -> u32;
+    #[wasm_bindgen(method)]
+    fn closed(this: &Bench) -> Option<u32>;
+    #[wasm_bindgen(method)]
+    fn open(this: &Bench);
+    #[wasm_bindgen(method)]
+    fn tell(this: &Bench, text: &str);
+    #[wasm_bindgen(method)]
+    fn cut(this: &Bench);
+    #[wasm_bindgen(method)]
+    fn said(this: &Bench, name: &str) -> String;
+    #[wasm_bindgen(method)]
+    fn forget(this: &Bench);
+    #[wasm_bindgen(method)]
+    fn when(this: &Bench, name: &str, act: &Closure<dyn Fn()>);
+    fn happen(target: &str, event: &str, fields: &JsValue);
+    fn parse(text: &str) -> JsValue;
+    fn text(value: &JsValue) -> String;
+    fn pause(ms: u32) -> js_sys::Promise;
+}
+
+async fn pass(ms: u32) {
+    wasm_bindgen_futures::JsFuture::from(pause(ms)).await.unwrap();
+}
+
+fn client(bench: &Bench) -> RawClient {
+    RawClient::new(&bench.options(), bench.listener()).unwrap()
+}
+
+/// A client that is live on one session of an empty log.
+fn attached(bench: &Bench) -> RawClient {
+    let client = client(bench);
+    assert!(client.attach("s", true));
+    bench.open();
+    bench.tell(r#"{"type":"attached","request":1,"session":"s","log":"l","tail":0}"#);
+    assert_eq!(bench.said("session"), r#"[["s","live",null]]"#);
+    client
+}
+
+fn fields(persisted: bool) -> JsValue {
+    parse(if persisted { r#"{"persisted":true}"# } else { "{}" })
+}
+
+#[wasm_bindgen_test]
+fn a_message_of_the_log_comes_as_flat_patches_and_as_it_is() {
+    let bench = Bench::new();
+    let client = attached(&bench);
+    bench.tell(
+        r#"{"type":"events","session":"s","first":1,"last":1,"events":
+        [{"kind":"message","id":"m","role":"user","text":"hi","offset":1,"at":7,"x":null}]}"#,
+    );
+    assert_eq!(
+        bench.said("patches"),
+        r#"[["s","l",1,[0,"m","user",null,7,null,"hi",null,null,"sent"]]]"#
+    );
+    assert_eq!(
+        bench.said("events"),
+        r#"[["s",1,1,[{"kind":"message","id":"m","role":"user","text":"hi","offset":1,"at":7,"x":null}]]]"#
+    );
+    client.close();
+}
+
+#[wasm_bindgen_test]
+fn the_listener_may_call_back_in_from_every_callback() {
+    let bench = Bench::new();
+    let client = std::rc::Rc::new(attached(&bench));
+    let inner = std::rc::Rc::clone(&client);
+    let act = Closure::<dyn Fn()>::new(move || {
+        assert!(inner.send("s", "m1", r#"{"kind":"message","id":"m1"}"#.to_owned()));
+        assert!(inner.attach("other", false));
+        assert!(inner.detach("s"));
+        inner.reconnect();
+        inner.close();
+    });
+    bench.when("patches", &act);
+    bench.tell(
+        r#"{"type":"events","session":"s","first":1,"last":1,"events":
+        [{"kind":"session.updated","title":"t","offset":1}]}"#,
+    );
+    let refused = bench.said("refused");
+    assert!(refused.contains("\"m1\""), "{refused}");
+    assert!(bench.said("status").contains("closed"));
+    assert_eq!(bench.closed(), Some(1000));
+    // The events of the batch, which waited for their turn, came before what the callback did.
+    assert_eq!(bench.said("events").matches("session.updated").count(), 1);
+}
+
+#[wasm_bindgen_test]
+async fn an_exception_of_the_listener_harms_nobody() {
+    let bench = Bench::new();
+    let client = attached(&bench);
+    let act = Closure::<dyn Fn()>::new(|| wasm_bindgen::throw_str("the app's own"));
+    bench.when("patches", &act);
+    for offset in 1..=2 {
+        bench.tell(&format!(
+            r#"{{"type":"events","session":"s","first":{offset},"last":{offset},"events":
+            [{{"kind":"session.updated","title":"t","offset":{offset}}}]}}"#
+        ));
+    }
+    assert_eq!(bench.said("events").matches("session.updated").count(), 2);
+    client.close();
+}
+
+#[wasm_bindgen_test]
+fn a_message_that_is_no_json_ends_the_connection() {
+    let bench = Bench::new();
+    let client = attached(&bench);
+    bench.tell("{");
+    // Its successor is there at once.
+    assert_eq!(bench.count(), 2);
+    client.close();
+}
+
+#[wasm_bindgen_test]
+async fn a_page_that_is_seen_again_looks_whether_the_socket_lives() {
+    let bench = Bench::new();
+    let client = attached(&bench);
+    for (target, event) in
+        [("document", "visibilitychange"), ("document", "resume"), ("window", "online")]
+    {
+        bench.open_ping(target, event);
+        bench.tell(r#"{"type":"pong"}"#);
+    }
+    client.close();
+}
+
+impl Bench {
+    fn open_ping(&self, target: &str, event: &str) {
+        let before = self.frames();
+        happen(target, event, &fields(false));
+        assert_eq!(self.frames(), format!("{before} ping"), "{event}");
+    }
+}
+
+#[wasm_bindgen_test]
+fn a_page_that_goes_into_the_cache_closes_its_socket_and_comes_back_with_a_new_one() {
+    for (target, gone) in [("window", "pagehide"), ("document", "freeze")] {
+        let bench = Bench::new();
+        let client = attached(&bench);
+        happen(target, gone, &fields(true));
+        assert!(bench.closed().is_some(), "{gone}");
+        happen("window", "pageshow", &fields(true));
+        assert_eq!(bench.count(), 2);
+        client.close();
+    }
+}
+
+#[wasm_bindgen_test]
+fn a_page_that_is_left_for_good_keeps_its_socket_to_the_end() {
+    let bench = Bench::new();
+    let client = attached(&bench);
+    happen("window", "pagehide", &fields(false));
+    assert_eq!(bench.closed(), None);
+    client.close();
+}
+
+#[wasm_bindgen_test]
+async fn after_close_nothing_is_told_sent_or_opened() {
+    let bench = Bench::new();
+    let client = attached(&bench);
+    bench.cut();
+    client.close();
+    bench.forget();
+    let sockets = bench.count();
+    for event in ["online", "offline", "pageshow"] {
+        happen("window", event, &fields(true));
+    }
+    happen("document", "visibilitychange", &fields(false));
+    client.reconnect();
+    client.attach("s", true);
+    pass(50).await;
+    assert_eq!(bench.count(), sockets);
+    assert_eq!(bench.said("status") + &bench.said("session"), "[][]");
+}
+
+#[wasm_bindgen_test]
+async fn the_timer_connects_again_after_a_pause() {
+    let bench = Bench::new();
+    let client = client(&bench);
+    client.attach("s", false);
+    bench.cut();
+    while bench.count() < 2 {
+        pass(5).await;
+    }
+    // The second pause is up to half a second and then some.
+    bench.cut();
+    assert!(bench.said("status").contains("waiting"));
+    while bench.count() < 3 {
+        pass(20).await;
+    }
+    client.close();
+}
+
+#[wasm_bindgen_test]
+async fn the_browsers_own_socket_is_used_when_no_class_is_given() {
+    let bench = Bench::new();
+    // Nothing listens on the discard port.
+    bench.set_options(&parse(r#"{"url":"ws://127.0.0.1:9/","client":"c1"}"#));
+    let client = client(&bench);
+    client.attach("s", false);
+    while !bench.said("status").contains("waiting") {
+        pass(20).await;
+    }
+    client.close();
+}
+
+#[wasm_bindgen_test]
+fn what_is_no_id_is_not_taken() {
+    let bench = Bench::new();
+    let client = client(&bench);
+    assert!(!client.attach("no spaces", false));
+    assert!(!client.send("s", "", "{}".to_owned()));
+    assert!(!client.stop("s", "x", Some(String::new()), None, true));
+    assert_eq!(bench.count(), 0);
+    client.close();
+}
+
+#[wasm_bindgen_test]
+fn a_value_of_the_browser_reads_like_any_json() {
+    let node = JsNode(parse(
+        r#"{"a":null,"t":"x","n":5,"f":1.5,"m":-1,"big":9007199254740992,"l":[1,2]}"#,
+    ));
+    assert!(node.field("a").is_none() && node.field("none").is_none());
+    assert_eq!(node.text("t").as_deref(), Some("x"));
+    assert_eq!(node.text("n"), None);
+    assert_eq!(node.number("n"), Some(5));
+    assert_eq!([node.number("f"), node.number("m"), node.number("big")], [None; 3]);
+    assert_eq!(node.field("l").unwrap().items().len(), 2);
+    assert_eq!(node.items().len(), 0);
+    assert!(JsNode("text".into()).field("length").is_none());
+}
+
+#[wasm_bindgen_test]
+fn patches_have_the_numbers_and_fields_that_the_facade_expects() {
+    let facade = include_str!("../npm/src/patches.ts");
+    let node = || JsNode("x".into());
+    let all: Vec<(&str, Patch<JsNode>)> = vec![
+        (
+            "Message",
+            Patch::Message {
+                id: node(),
+                role: node(),
+                from: None,
+                at: None,
+                run: None,
+                text: None,
+                parts: None,
+                data: None,
+                state: MessageState::Sent,
+            },
+        ),
+        ("Append", Patch::Append { message: 0, part: 0, part_type: None, text: node() }),
+        ("Part", Patch::Part { message: 0, part: 0, value: None }),
+        (
+            "MessageState",
+            Patch::MessageState { message: 0, state: MessageState::Sent, error: None },
+        ),
+        ("Truncate", Patch::Truncate { messages: 0 }),
+        ("Run", Patch::Run { id: node(), agent: node(), parent: None, in_reply_to: None }),
+        (
+            "RunState",
+            Patch::RunState { run: 0, state: RunState::Running, error: None, usage: None },
+        ),
+        ("Ask", Patch::Ask { run: 0, ask: node(), body: None }),
+        ("Answered", Patch::Answered { run: 0, ask: node() }),
+        ("Title", Patch::Title { title: node() }),
+    ];
+    for (name, patch) in all {
+        let flat = encode(vec![patch]);
+        let line = format!("  {name} = {},\n", flat.get(0).as_f64().unwrap());
+        let at = facade.find(&line).unwrap_or_else(|| panic!("patches.ts does not say {line}"));
+        let fields = facade[..at].rsplit("/** ").next().unwrap();
+        let count = fields.split(" */").next().unwrap().split(", ").count();
+        assert_eq!(flat.length() as usize, 1 + count, "{name}: {}", text(&flat));
+    }
+}
