@@ -1,5 +1,6 @@
 //! The browser driver in a real browser, with a socket class of the test's own.
 #![cfg(target_arch = "wasm32")]
+#![expect(clippy::unwrap_used, reason = "the lint knows tests by `#[test]` only")]
 
 use durable_sessions_client::web::{JsNode, Listener, RawClient, encode};
 use durable_sessions_protocol::fold::{MessageState, Node, Patch, RunState};
