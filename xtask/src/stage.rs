@@ -28,7 +28,7 @@ pub(crate) enum Stage {
     WasmTest,
     /// The tarball and its checks
     Package,
-    /// The tarball in a Vite project, in a plain page, in Node
+    /// The tarball in a Vite project, in a plain page, in Node; and its API against a fake server
     PackageTest,
     /// The page, server and agent in a headless Chromium
     Browser,
@@ -54,7 +54,8 @@ impl Stage {
             Self::WasmTest => wasm_test(),
             Self::Package => package::tarball().map(drop),
             Self::PackageTest => {
-                node_test("tests/package", &[("TARBALL", package::tarball_path())])
+                node_test("tests/package", &[("TARBALL", package::tarball_path())])?;
+                node_test("client-wasm/npm", &[])
             }
             Self::Browser => browser_test(),
             Self::Size => size::run(),
