@@ -1,0 +1,236 @@
+// The built package in a page of its own: what it leaves behind, and what may be called from where.
+
+import { expect, test } from "../support/test.js";
+
+/** Counts what a script could leave behind. Runs before any script of the page. */
+function keepBooks() {
+  const timers = new Set();
+  const listeners = new Set();
+  const sockets = [];
+  globalThis.left = () => ({
+    timers: timers.size,
+    listeners: listeners.size,
+    sockets: sockets.filter((socket) => socket.readyState < WebSocket.CLOSING).length,
+  });
+  globalThis.socketsMade = () => sockets.length;
+  for (const [start, stop] of [["setTimeout", "clearTimeout"], ["requestAnimationFrame", "cancelAnimationFrame"]]) {
+    const [set, clear] = [globalThis[start], globalThis[stop]];
+    globalThis[start] = (fn, ...rest) => {
+      const id = set((...args) => (timers.delete(`${start} ${id}`), fn(...args)), ...rest);
+      timers.add(`${start} ${id}`);
+      return id;
+    };
+    globalThis[stop] = (id) => (timers.delete(`${start} ${id}`), clear(id));
+  }
+  const [set, clear] = [setInterval, clearInterval];
+  globalThis.setInterval = (...rest) => {
+    const id = set(...rest);
+    timers.add(`setInterval ${id}`);
+    return id;
+  };
+  globalThis.clearInterval = (id) => (timers.delete(`setInterval ${id}`), clear(id));
+  for (const target of [globalThis, document]) {
+    const { addEventListener: add, removeEventListener: remove } = target;
+    const names = new Map();
+    const nameOf = (type, fn) => {
+      if (!names.has(fn)) names.set(fn, names.size);
+      return `${target === document} ${type} ${names.get(fn)}`;
+    };
+    target.addEventListener = (type, fn, ...rest) => (listeners.add(nameOf(type, fn)), add.call(target, type, fn, ...rest));
+    target.removeEventListener = (type, fn, ...rest) => (listeners.delete(nameOf(type, fn)), remove.call(target, type, fn, ...rest));
+  }
+  globalThis.WebSocket = class extends WebSocket {
+    constructor(...words) {
+      super(...words);
+      sockets.push(this);
+    }
+  };
+}
+
+const NOTHING = { timers: 0, listeners: 0, sockets: 0 };
+
+test.beforeEach(async ({ page, server, complaints }) => {
+  expect(complaints).toEqual([]);
+  await page.addInitScript(keepBooks);
+  // A page of the server's origin, and no script of its own.
+  await page.goto(`${server.url}/healthz`);
+  await page.evaluate(async () => (globalThis.connect = (await import("/pkg/index.js")).connect));
+});
+
+test("importing and connecting open nothing before the first session", async ({ page }) => {
+  const left = await page.evaluate(() => {
+    const client = connect();
+    client.subscribe(() => {});
+    const left = globalThis.left();
+    client.close();
+    return left;
+  });
+  expect(left).toEqual(NOTHING);
+  expect(await page.evaluate(() => socketsMade())).toBe(0);
+});
+
+test("a closed client leaves no timer, listener or socket", async ({ page }) => {
+  await page.evaluate(async () => {
+    globalThis.client = connect();
+    const session = client.session("a");
+    session.subscribe(() => {});
+    await session.ready;
+    await session.send("Hello");
+  });
+  expect((await page.evaluate(() => left())).sockets).toBe(1);
+  await page.evaluate(() => client.close());
+  await expect.poll(() => page.evaluate(() => left())).toEqual(NOTHING);
+  expect(await page.evaluate(() => client.status)).toBe("closed");
+});
+
+test("a client closed while it waits for its server leaves nothing and never connects", async ({ page, server }) => {
+  await server.kill();
+  await page.evaluate(async () => {
+    globalThis.client = connect();
+    globalThis.session = client.session("a");
+    globalThis.sent = session.send("Hello").catch((error) => error.code);
+  });
+  await expect.poll(() => page.evaluate(() => client.status)).toBe("waiting");
+  await page.evaluate(() => client.close());
+  expect(await page.evaluate(() => sent)).toBe("closed");
+  await expect.poll(() => page.evaluate(() => left())).toEqual(NOTHING);
+  const made = await page.evaluate(() => socketsMade());
+
+  await server.restart();
+  await page.evaluate(() => {
+    client.reconnect();
+    dispatchEvent(new Event("online"));
+    document.dispatchEvent(new Event("visibilitychange"));
+  });
+  expect(await page.evaluate(() => socketsMade())).toBe(made);
+  expect(await server.events("a")).toEqual([]);
+});
+
+test("a client closed in the same turn leaves nothing", async ({ page }) => {
+  await page.evaluate(() => {
+    const client = connect();
+    client.session("a").send("Hello").catch(() => {});
+    client.close();
+  });
+  await expect.poll(() => page.evaluate(() => left())).toEqual(NOTHING);
+});
+
+test("fifty sessions share one socket, and as many clients leave nothing", async ({ page }) => {
+  const made = await page.evaluate(async () => {
+    const client = connect();
+    const sessions = Array.from({ length: 50 }, (_, index) => client.session(`many-${index}`));
+    await Promise.all(sessions.map((session) => session.ready));
+    await Promise.all(sessions.map((session) => session.send("Hello")));
+    for (const session of sessions) session.detach();
+    client.close();
+    const before = socketsMade();
+    for (let round = 0; round < 50; round += 1) {
+      const other = connect();
+      await other.session("many-0").ready;
+      other.close();
+    }
+    return before;
+  });
+  expect(made).toBe(1);
+  await expect.poll(() => page.evaluate(() => left())).toEqual(NOTHING);
+});
+
+test("every call is allowed from within every callback", async ({ page, server }) => {
+  await page.evaluate(async () => {
+    const client = connect();
+    const session = client.session("inner");
+    const called = new Set();
+    // Each callback sends, stops, follows, attaches and asks for the transcript, once.
+    const meddle = (name) => () => {
+      if (called.has(name)) return;
+      called.add(name);
+      session.send(`from ${name}`);
+      session.stop().catch(() => {});
+      session.publish("note", { name });
+      session.on("event", () => session.transcript())();
+      client.session(`inner-${name}`).detach();
+      client.reconnect();
+      client.subscribe(() => {})();
+      session.transcript();
+    };
+    session.on("event", meddle("event"));
+    session.on("status", meddle("session-status"));
+    session.subscribe(meddle("session"));
+    client.subscribe(meddle("client"));
+    await session.ready;
+    await session.send("first");
+    const texts = () => session.transcript().messages.filter((message) => message.state === "sent").length;
+    while (texts() < 5) await new Promise((resolve) => session.on("event", resolve));
+    globalThis.called = [...called].sort();
+    client.close();
+  });
+  expect(await page.evaluate(() => called)).toEqual(["client", "event", "session", "session-status"]);
+  const events = await server.events("inner");
+  expect(events.filter((event) => event.kind === "message").map((event) => event.text).sort()).toEqual(
+    ["first", "from client", "from event", "from session", "from session-status"],
+  );
+  await expect.poll(() => page.evaluate(() => left())).toEqual(NOTHING);
+});
+
+for (const where of ["event", "status", "subscribe", "client"]) {
+  test(`close() and detach() from within "${where}" end everything there`, async ({ page }) => {
+    const after = await page.evaluate(async (where) => {
+      const client = connect();
+      const session = client.session("end");
+      let calls = 0;
+      const end = () => {
+        calls += 1;
+        session.detach();
+        client.close();
+      };
+      if (where === "subscribe") session.subscribe(end);
+      else if (where === "client") client.subscribe(end);
+      else session.on(where, end);
+      const sent = session.send("Hello").then(() => "sent", (error) => error.code);
+      const ready = session.ready.then(() => "ready", (error) => error.code);
+      await sent;
+      return { sent: await sent, ready: await ready, status: [client.status, session.status], calls };
+    }, where);
+    expect(after.status).toEqual(["closed", "closed"]);
+    await expect.poll(() => page.evaluate(() => left())).toEqual(NOTHING);
+  });
+}
+
+test("a listener that throws is reported and harms nobody else", async ({ page, complaints }) => {
+  await page.evaluate(async () => {
+    const client = connect();
+    const session = client.session("throws");
+    session.subscribe(() => {
+      throw new Error("on purpose");
+    });
+    let heard = 0;
+    session.on("event", () => {
+      throw new Error("on purpose");
+    });
+    session.on("event", () => (heard += 1));
+    await session.ready;
+    await session.send("One");
+    await session.send("Two");
+    while (heard < 2) await new Promise((resolve) => session.on("event", resolve));
+    client.close();
+  });
+  await expect.poll(() => complaints.length).toBeGreaterThan(1);
+  expect(complaints.filter((complaint) => !complaint.includes("on purpose"))).toEqual([]);
+  complaints.length = 0;
+});
+
+test("a session left and opened again shows the whole log", async ({ page }) => {
+  const texts = await page.evaluate(async () => {
+    const client = connect();
+    const first = client.session("again");
+    await first.ready;
+    for (const text of ["One", "Two", "Three"]) await first.send(text);
+    first.detach();
+    const second = client.session("again");
+    await second.ready;
+    const texts = second.transcript().messages.map((message) => message.text);
+    client.close();
+    return texts;
+  });
+  expect(texts).toEqual(["One", "Two", "Three"]);
+});
