@@ -159,8 +159,9 @@ test("every call is allowed from within every callback", async ({ page, server }
     client.subscribe(meddle("client"));
     await session.ready;
     await session.send("first");
-    const texts = () => session.transcript().messages.filter((message) => message.state === "sent").length;
-    while (texts() < 5) await new Promise((resolve) => session.on("event", resolve));
+    // Some of them are stopped before anybody answers.
+    const taken = () => session.transcript().messages.filter((message) => message.state !== "sending").length;
+    while (taken() < 5) await new Promise(requestAnimationFrame);
     globalThis.called = [...called].sort();
     client.close();
   });
@@ -177,21 +178,19 @@ for (const where of ["event", "status", "subscribe", "client"]) {
     const after = await page.evaluate(async (where) => {
       const client = connect();
       const session = client.session("end");
-      let calls = 0;
       const end = () => {
-        calls += 1;
         session.detach();
         client.close();
       };
       if (where === "subscribe") session.subscribe(end);
       else if (where === "client") client.subscribe(end);
       else session.on(where, end);
-      const sent = session.send("Hello").then(() => "sent", (error) => error.code);
-      const ready = session.ready.then(() => "ready", (error) => error.code);
-      await sent;
-      return { sent: await sent, ready: await ready, status: [client.status, session.status], calls };
+      // Its ack may come before its event, and the end before both.
+      await session.send("Hello").catch(() => {});
+      while (client.status !== "closed") await new Promise(requestAnimationFrame);
+      return session.status;
     }, where);
-    expect(after.status).toEqual(["closed", "closed"]);
+    expect(after).toBe("closed");
     await expect.poll(() => page.evaluate(() => left())).toEqual(NOTHING);
   });
 }
@@ -211,7 +210,7 @@ test("a listener that throws is reported and harms nobody else", async ({ page, 
     await session.ready;
     await session.send("One");
     await session.send("Two");
-    while (heard < 2) await new Promise((resolve) => session.on("event", resolve));
+    while (heard < 2) await new Promise(requestAnimationFrame);
     client.close();
   });
   await expect.poll(() => complaints.length).toBeGreaterThan(1);
