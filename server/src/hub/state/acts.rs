@@ -14,12 +14,14 @@ const STAMPS: &[&str] = &["offset", "at", "from", "runs"];
 #[derive(Debug, Default)]
 pub(super) struct Acts(HashMap<(Class, Id), Act>);
 
-/// Starting a run and ending it carry the same id, and are two acts; so is the fate of an input.
+/// Starting a run and ending it carry the same id and are two acts; so do and are an ask and its
+/// answer, and a message and its fate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Class {
     Act,
     RunStart,
     RunEnd,
+    Answer,
     Fate,
 }
 
@@ -46,13 +48,13 @@ pub(super) fn key(event: &Event) -> Option<(Class, Id)> {
         Event::RunStarted(_) => Class::RunStart,
         Event::RunEnded(_) => Class::RunEnd,
         Event::InputState(_) => Class::Fate,
+        Event::RunResumed(_) => Class::Answer,
         Event::Message(_)
         | Event::Delta(_)
         | Event::Data(_)
         | Event::StopRequested(_)
         | Event::Steer(_)
         | Event::RunSuspended(_)
-        | Event::RunResumed(_)
         | Event::SessionUpdated(_) => Class::Act,
     };
     Some((class, event.act_id()?.clone()))

@@ -18,14 +18,15 @@ use crate::log::Record;
 pub(super) const PENDING_MAX_INPUTS: usize = 1024;
 
 impl Publish {
-    /// Whether a user's message is in it.
     fn is_input(&self) -> bool {
-        let is_input = |draft: &Draft| {
-            matches!(&draft.event, Event::Message(message)
-                if message.run.is_none() && message.to != Address::Nobody)
-        };
         self.drafts.as_ref().is_ok_and(|drafts| drafts.iter().any(is_input))
     }
+}
+
+/// Whether the event is a message that will wait for an agent.
+fn is_input(draft: &Draft) -> bool {
+    matches!(&draft.event, Event::Message(message)
+        if message.run.is_none() && message.to != Address::Nobody)
 }
 
 /// Under which producer's grant an event is written; without one the default.
@@ -41,16 +42,12 @@ impl State {
         if publish.log.as_ref().is_some_and(|log| *log != self.log) {
             return Err(log_changed().into());
         }
-        if self.pending.len() >= PENDING_MAX_INPUTS && publish.is_input() {
-            return Err(Problem::new(
-                ErrorCode::RateLimited,
-                format!("{PENDING_MAX_INPUTS} messages wait for an agent: send again when it has taken some"),
-            )
-            .into());
-        }
         let Some(producer) = &publish.producer else {
             return self.publish_act(&publish.writer, publish.drafts?, now);
         };
+        if publish.is_input() {
+            self.check_room()?;
+        }
         let stream = match self.place(&publish.writer, producer, publish.declare_epoch)? {
             Place::Next { grant } => Stream { grant, seq: producer.seq },
             Place::Recorded(Recorded::Refused(refusal)) => return Err(refusal),
@@ -66,6 +63,7 @@ impl State {
             Ok(published) => {
                 let outcomes = self.producers.outcomes(stream.grant);
                 outcomes.accept(stream.seq, published.first, published.last);
+                self.renew_over_http(&publish.writer, stream.grant, now);
                 Ok(published)
             }
             Err(refusal) => {
@@ -104,8 +102,25 @@ impl State {
                 Ok(Published { first: offset, last: offset, duplicate: true, receipt })
             }
             Known::Other => Err(id_conflict(&key.1).into()),
-            Known::No => self.publish_one(writer, Stream::default(), draft, now),
+            Known::No => {
+                if is_input(&draft) {
+                    self.check_room()?;
+                }
+                self.publish_one(writer, Stream::default(), draft, now)
+            }
         }
+    }
+
+    fn check_room(&self) -> Result<(), Problem> {
+        if self.pending.len() < PENDING_MAX_INPUTS {
+            return Ok(());
+        }
+        Err(Problem::new(
+            ErrorCode::RateLimited,
+            format!(
+                "{PENDING_MAX_INPUTS} messages wait for an agent: send again when it has taken some"
+            ),
+        ))
     }
 
     /// All events of a producer's publish, or none.
@@ -182,6 +197,9 @@ impl State {
             });
         }
         let offset = self.push(Some(&writer.principal), stream, &draft, None, now);
+        if stream.grant == 0 {
+            self.renew_over_http(writer, 0, now);
+        }
         if let Some(run) = run_of(&draft.event) {
             self.hold(run, writer, now);
         }

@@ -49,6 +49,26 @@ impl State {
         }
     }
 
+    /// Over HTTP every append is a sign of life of all runs of its writer.
+    pub(super) fn renew_over_http(&mut self, writer: &Writer, grant: u32, now: u64) {
+        if writer.connection.is_some() {
+            return;
+        }
+        let is_its = |owner: &Owner| match owner {
+            Owner::Grant(owner) => grant != 0 && self.producers.is_same(*owner, grant),
+            Owner::Principal(principal) => *principal == writer.principal,
+        };
+        let own: Vec<Id> = self
+            .open
+            .iter()
+            .filter(|id| self.runs.get(*id).is_some_and(|run| is_its(&run.owner)))
+            .cloned()
+            .collect();
+        for id in own {
+            self.hold(&id, writer, now);
+        }
+    }
+
     /// A connection is gone: the leases of the runs it held begin to run out.
     pub fn leave(&mut self, connection: &Connection, now: u64) {
         for id in &self.open {

@@ -64,6 +64,21 @@ fn a_run_over_http_is_lost_when_its_writer_is_silent_for_the_lease() {
 }
 
 #[test]
+fn over_http_every_append_renews_all_runs_of_its_writer() {
+    let mut bench = Bench::new();
+    asked(&mut bench, "m1", "");
+    asked(&mut bench, "m2", r#","to":"writer""#);
+    bench.act("agent/a", &start("r1", "assistant", "m1")).unwrap();
+    bench.act("agent/b", &start("r2", "writer", "m2")).unwrap();
+    bench.pass(LEASE_MS - 1);
+    bench.act("agent/a", r#"{"kind":"data","name":"alive"}"#).unwrap();
+    bench.pass(LEASE_MS - 1);
+    assert_eq!(bench.last_event(), r#"{"kind":"run.ended","run":"r2","outcome":"lost"}"#);
+    bench.pass(1);
+    assert_eq!(bench.last_event(), r#"{"kind":"run.ended","run":"r1","outcome":"lost"}"#);
+}
+
+#[test]
 fn a_connection_holds_its_runs_and_its_loss_starts_their_lease() {
     let mut bench = Bench::new();
     let agent = writer("agent/a", Some(7));
@@ -125,6 +140,9 @@ fn only_so_many_inputs_wait_for_their_agents() {
     }
     let more = r#"{"kind":"message","id":"more","role":"user","text":"hi"}"#;
     assert_eq!(code(bench.act("user/ann", more)), ErrorCode::RateLimited);
+    // What was admitted before is answered before.
+    let first = r#"{"kind":"message","id":"m0","role":"user","text":"hi"}"#;
+    assert!(bench.act("user/ann", first).unwrap().duplicate);
     let note = r#"{"kind":"message","id":"n","role":"user","text":"hi","to":null}"#;
     bench.act("user/ann", note).unwrap();
     bench.act("agent/a", &start("r1", "assistant", "m0")).unwrap();
