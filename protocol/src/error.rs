@@ -23,7 +23,7 @@ macro_rules! error_codes {
             /// Reads a code; `None` for one this version does not know.
             #[must_use]
             pub fn parse(text: &str) -> Option<Self> {
-                match text { $($text => Some(Self::$name),)* _ => None }
+                Self::ALL.iter().copied().find(|code| code.as_str() == text)
             }
 
             /// The HTTP status it usually has. Rule refusals are 422.

@@ -17,11 +17,11 @@ pub mod limits;
 mod liveness;
 mod outbox;
 mod output;
-#[cfg_attr(target_arch = "wasm32", expect(dead_code, reason = "programs only, see `work`"))]
+#[cfg_attr(target_arch = "wasm32", path = "absent/serve.rs")]
 mod serve;
 mod session;
 mod work;
-#[cfg_attr(target_arch = "wasm32", expect(dead_code, reason = "programs only, see `work`"))]
+#[cfg_attr(target_arch = "wasm32", path = "absent/writer.rs")]
 mod writer;
 
 use std::collections::VecDeque;

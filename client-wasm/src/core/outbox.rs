@@ -191,7 +191,7 @@ impl Outbox {
     pub(super) fn drain(&mut self) -> Vec<Id> {
         self.head = Head::Queued;
         self.bytes = 0;
-        self.entries.drain(..).map(|entry| entry.act.id).collect()
+        std::mem::take(&mut self.entries).into_iter().map(|entry| entry.act.id).collect()
     }
 
     pub(super) fn timeout(&self) -> Option<u64> {

@@ -13,9 +13,6 @@ pub(super) struct Serve {
 
 #[derive(Debug)]
 struct Offer {
-    /// A page makes none; see [`super::work`].
-    #[cfg(target_arch = "wasm32")]
-    never: std::convert::Infallible,
     agent: Id,
     sessions: Vec<String>,
     slots: u32,
@@ -43,7 +40,6 @@ pub(super) struct Wake {
 
 impl Serve {
     /// Makes, changes or withdraws an offer.
-    #[cfg(not(target_arch = "wasm32"))]
     pub(super) fn offer(&mut self, agent: Id, sessions: Vec<String>, slots: u32) {
         match self.offers.iter_mut().find(|offer| offer.agent == agent) {
             Some(offer) => {

@@ -360,20 +360,7 @@ impl Session {
 
     /// Passes on what the writer had to say.
     pub(super) fn report<N>(&self, reports: Vec<Report>, out: &mut VecDeque<Output<N>>) {
-        for report in reports {
-            let session = self.id.clone();
-            out.push_back(match report {
-                Report::Started { run, offset } => Output::RunStarted { session, run, offset },
-                Report::RunRefused { run, problem } => Output::RunRefused { session, run, problem },
-                Report::WriteRefused { run, problem } => {
-                    Output::WriteRefused { session, run, problem }
-                }
-                Report::Stopped { run } => Output::RunStopped { session, run },
-                Report::Ended { run } => Output::RunEnded { session, run },
-                Report::Ready => Output::WriterReady { session },
-                Report::Fenced => Output::ProducerFenced { session },
-            });
-        }
+        out.extend(reports.into_iter().map(|report| report.into_output(self.id.clone())));
     }
 
     fn attach_frame(&self, request: u64, follow: Follow) -> String {

@@ -1,7 +1,7 @@
 //! What programs do and pages do not: serving agents' input and writing runs.
 //!
-//! The browser build leaves it out. It is a third of the module, and a page has nothing to do with
-//! it: there no [`Writer`](super::writer::Writer) and no offer can exist, which the compiler sees.
+//! The browser build leaves it out, for it would be a third of the module: there
+//! [`Writer`](super::writer::Writer) is a type without values, and all that asks one goes with it.
 
 use super::{Client, Input};
 

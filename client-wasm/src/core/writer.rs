@@ -17,13 +17,11 @@ use unit::{Kind, Unit};
 use super::backoff::{Backoff, Random};
 use super::frames::{self, Frame};
 use super::limits::{RETRY_AFTER_MAX_MS, WINDOW_MAX_PUBLISHES, WRITER_MAX_BYTES};
+use super::output::Output;
 
 /// A producer of one session.
 #[derive(Debug)]
 pub(super) struct Writer {
-    /// A page has none; see [`super::work`].
-    #[cfg(target_arch = "wasm32")]
-    never: std::convert::Infallible,
     producer: Id,
     stand: Stand,
     /// The sequence number of the next publish that has none yet.
@@ -77,8 +75,22 @@ pub(super) enum Report {
     Fenced,
 }
 
+impl Report {
+    /// The same in the words of the app.
+    pub(super) fn into_output<N>(self, session: SessionId) -> Output<N> {
+        match self {
+            Self::Started { run, offset } => Output::RunStarted { session, run, offset },
+            Self::RunRefused { run, problem } => Output::RunRefused { session, run, problem },
+            Self::WriteRefused { run, problem } => Output::WriteRefused { session, run, problem },
+            Self::Stopped { run } => Output::RunStopped { session, run },
+            Self::Ended { run } => Output::RunEnded { session, run },
+            Self::Ready => Output::WriterReady { session },
+            Self::Fenced => Output::ProducerFenced { session },
+        }
+    }
+}
+
 impl Writer {
-    #[cfg(not(target_arch = "wasm32"))]
     pub(super) const fn new(producer: Id) -> Self {
         Self {
             producer,
