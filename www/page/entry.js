@@ -152,6 +152,8 @@ function withReason(outcome, error) {
 /** An error object in words. */
 export function describe(error) {
   if (!error) return "This message was refused.";
+  // The detail is for a developer, who could send the text some other way.
+  if (error.code === "too_large") return "This message is too long to be sent.";
   return error.detail || error.message || `Refused: ${error.code}`;
 }
 
