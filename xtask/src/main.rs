@@ -14,6 +14,7 @@ mod browser;
 mod ci;
 mod command;
 mod demo;
+mod names;
 mod net;
 mod node;
 mod package;

@@ -6,8 +6,8 @@ use anyhow::{Context, Result, anyhow};
 use wasm_bindgen_cli_support::Bindgen;
 
 use crate::{
-    command::{cargo, run},
-    node, package, repository, tools,
+    command::{cargo, output, run},
+    names, node, package, repository, tools,
 };
 
 /// Whether the module is also made small, which takes seconds that a demo does not spend.
@@ -28,8 +28,12 @@ pub(crate) fn build(optimise: Optimise) -> Result<()> {
         Optimise::Size => {
             let (from, to) = (bound.to_string_lossy(), module.to_string_lossy());
             // Without feature flags: the module says which features it uses, and all of them load in Node 20.
-            let arguments = ["-Oz", "--strip-debug", "--strip-producers", &from, "-o", &to];
-            run(&mut node::program(&package::source(), "wasm-opt", &arguments))?;
+            let strip = ["--strip-debug", "--strip-producers"];
+            let arguments =
+                [&["-Oz"][..], &strip, &[names::WASM_OPT_PASS, &from, "-o", &to]].concat();
+            let renames = output(&mut node::program(&package::source(), "wasm-opt", &arguments))?;
+            let glue = directory.join("client.js");
+            fs::write(&glue, names::apply(&renames, &fs::read_to_string(&glue)?)?)?;
         }
     }
     Ok(())
