@@ -4,6 +4,9 @@ import { expect, test } from "../support/test.js";
 import { Chat, FIGURES } from "../support/chat.js";
 import { ofKind, outcome } from "../support/log.js";
 
+/** Leaves time for several faults in one answer. */
+const SLOWLY = ["--tokens-per-second", "30"];
+
 test("an answer streams to its end, and the page shows the log", async ({ chat, agent }) => {
   await agent();
   await chat.open();
@@ -35,7 +38,7 @@ test("a server killed and started again while an answer streams loses nothing", 
 });
 
 test("a server killed three times while an answer streams loses nothing", async ({ chat, agent, server }) => {
-  await agent();
+  await agent(undefined, { words: SLOWLY });
   await chat.open();
   await chat.send(FIGURES);
   const run = await chat.isStreaming();
@@ -51,7 +54,7 @@ test("a server killed three times while an answer streams loses nothing", async 
 });
 
 test("a connection reset while an answer streams loses nothing", async ({ chat, agent, network }) => {
-  await agent();
+  await agent(undefined, { words: SLOWLY });
   await chat.open({ url: network.url });
   await chat.send(FIGURES);
   const run = await chat.isStreaming();
@@ -66,7 +69,7 @@ test("a connection reset while an answer streams loses nothing", async ({ chat, 
 });
 
 test("an agent whose connection is reset while it writes goes on where it was", async ({ chat, agent, network }) => {
-  await agent(undefined, { url: network.url });
+  await agent(undefined, { url: network.url, words: SLOWLY });
   await chat.open();
   await chat.send(FIGURES);
   const run = await chat.isStreaming();
@@ -106,7 +109,9 @@ test("a browser that goes offline and comes back loses nothing", async ({ chat, 
   await context.setOffline(true);
   const { length } = await chat.events();
   await chat.goesOn(length, 40);
-  expect(outcome(await chat.events(), run), "the fault came while it streamed").toBeUndefined();
+  const missed = await chat.events();
+  expect(outcome(missed, run), "the fault came while it streamed").toBeUndefined();
+  expect(Number(await chat.page.getByTestId("offset").textContent())).toBeLessThan(missed.length - 20);
   await context.setOffline(false);
 
   await chat.isLive();

@@ -79,6 +79,33 @@ for (const name of ["durable-sessions-demo-agent", "rude-agent"]) {
   });
 }
 
+test("a stop outlives a server that is killed before the agent has obeyed it", async ({ chat, agent, server }) => {
+  await agent("rude-agent");
+  await chat.open();
+  await chat.send("Talk");
+  const run = await chat.isStreaming();
+  await chat.stop.click();
+  await expect.poll(async () => ofKind(await chat.events(), "stop.requested").length).toBe(1);
+  await server.kill();
+  await server.restart();
+  await chat.isState(0, "stopped", FENCE_TIMEOUT_MS);
+  expectSilenceAfterStop(await chat.showsTheLog(), run);
+});
+
+test("a stop pressed while the server is away is delivered when it is back", async ({ chat, agent, server }) => {
+  await agent();
+  await chat.open();
+  await chat.send(FIGURES);
+  const run = await chat.isStreaming();
+  await server.kill();
+  await expect(chat.status).not.toHaveText("live");
+  await chat.stop.click();
+  await expect(chat.stop).toHaveText("Stopping…");
+  await server.restart();
+  await chat.isState(0, "stopped", FENCE_TIMEOUT_MS);
+  expectSilenceAfterStop(await chat.showsTheLog(), run);
+});
+
 test("an input cancelled before an agent took it is never answered", async ({ chat, agent }) => {
   await chat.open();
   await chat.send("Never mind");
