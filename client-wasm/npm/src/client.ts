@@ -1,4 +1,5 @@
 import { RawClient } from "../../pkg/client.js";
+import { Told } from "./border.js";
 import { start } from "./core.js";
 import { deferred, type Deferred } from "./deferred.js";
 import { DurableSessionsError, failure, type Problem } from "./errors.js";
@@ -144,30 +145,39 @@ export class ClientObject<A extends App = App> implements Client<A>, Port {
       WebSocket: this.#options.WebSocket,
       hasTokens: token !== undefined,
     };
-    return new RawClient(options, this.#listener());
+    return new RawClient(options, { tell: (told: unknown[]) => call(() => this.#hear(told)) });
   }
 
-  // What the core calls; see `src/web/listener.rs`.
-  #listener() {
-    return {
-      status: (status: ClientStatus, retryAt: number | undefined, problem: Problem | undefined) =>
-        this.#setStatus(status, retryAt ?? null, errorOf(problem)),
-      session: (id: string, status: SessionStatus, problem: Problem | undefined) => {
-        const leaving = this.#leaving.get(id);
-        if (leaving === undefined) this.#sessions.get(id)?.statusChanged(status, errorOf(problem));
-        else if (status === "closed" && leaving === 1) this.#leaving.delete(id);
-        else if (status === "closed") this.#leaving.set(id, leaving - 1);
-      },
-      reset: (id: string, log: string) => this.#present(id)?.reset(log),
-      patches: (id: string, log: string, offset: number, patches: unknown[]) =>
-        this.#present(id)?.patches(log, offset, patches),
-      events: (id: string, first: number, last: number, events: LogEvent[]) =>
-        this.#present(id)?.batch({ first, last, events }),
-      sent: (id: string, act: string, offset: number, runs: string[]) => this.#sent(keyOf(id, act), act, { offset, runs }),
-      refused: (id: string, act: string, problem: Problem) =>
-        this.#refused(keyOf(id, act), new DurableSessionsError(problem)),
-      token: (attempt: number) => void this.#token(attempt),
-    };
+  // The core stands still while it tells, so nothing may be thrown at it.
+  #hear(told: unknown[]): void {
+    const [what, first, second, third] = told as [Told, string, string, never];
+    switch (what) {
+      case Told.Token:
+        return void this.#token(first as unknown as number);
+      case Told.Status:
+        return this.#setStatus(first as ClientStatus, (second as unknown as number | undefined) ?? null, errorOf(third));
+      case Told.Session:
+        return this.#sessionStatus(first, second as SessionStatus, errorOf(third));
+      case Told.Reset:
+        return this.#present(first)?.reset(second);
+      case Told.Patches:
+        return this.#present(first)?.patches(second, third, told, 4);
+      case Told.Events: {
+        const batch = { first: second as unknown as number, last: third, events: told.slice(4) as LogEvent[] };
+        return this.#present(first)?.batch(batch);
+      }
+      case Told.Sent:
+        return this.#sent(keyOf(first, second), second, { offset: third, runs: told.slice(4) as string[] });
+      case Told.Refused:
+        return this.#refused(keyOf(first, second), new DurableSessionsError(third));
+    }
+  }
+
+  #sessionStatus(id: string, status: SessionStatus, error: DurableSessionsError | null): void {
+    const leaving = this.#leaving.get(id);
+    if (leaving === undefined) this.#sessions.get(id)?.statusChanged(status, error);
+    else if (status === "closed" && leaving === 1) this.#leaving.delete(id);
+    else if (status === "closed") this.#leaving.set(id, leaving - 1);
   }
 
   #present(id: string): SessionObject<A> | undefined {

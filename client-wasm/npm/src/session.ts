@@ -225,8 +225,8 @@ export class SessionObject<A extends App = App> implements Session<A> {
   }
 
   /** @internal */
-  patches(log: string, offset: number, patches: unknown[]): void {
-    this.#transcript.apply(log, offset, patches);
+  patches(log: string, offset: number, told: unknown[], at: number): void {
+    this.#transcript.apply(log, offset, told, at);
     this.#subscribers.changed();
     this.#wake();
   }

@@ -3,7 +3,7 @@
 // What a patch touches is changed in place; the immutable objects that people see are made when
 // somebody asks, and kept until the thing they show changes. So a token costs one string append,
 // and what did not change keeps its identity.
-import { PatchOp } from "./patches.js";
+import { PatchOp } from "./border.js";
 import type { App, Message, MessageState, Outcome, Part, Principal, Run, RunState, Transcript } from "./types.js";
 
 /** Most parts of a message, as in the protocol. */
@@ -79,12 +79,12 @@ export class TranscriptBuilder<A extends App = App> {
     this.#changed(true, true);
   }
 
-  /** Applies a batch of patches, after which the transcript stands at `offset` of `log`. */
-  apply(log: string, offset: number, patches: unknown[]): void {
+  /** Applies the patches in `told` from `at` on, after which the transcript is that of `log` up to `offset`. */
+  apply(log: string, offset: number, told: unknown[], at: number): void {
     this.log = log;
     this.offset = offset;
     this.#changed(false, false);
-    for (let at = 0; at < patches.length; ) at = this.#patch(patches, at);
+    while (at < told.length) at = this.#patch(told, at);
     for (const [id, { offset }] of this.#unconfirmed) this.#settle(id, offset);
     for (const [id, { offset }] of this.#stops) this.#settle(id, offset);
   }

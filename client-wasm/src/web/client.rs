@@ -14,7 +14,8 @@ use crate::core::{Act, Body, Follow, Input, StopTarget, Token};
 /// One client of one server, for the facade.
 ///
 /// Methods may be called at any time, from within the listener too. Those that take ids answer
-/// `false`, and do nothing, when one of them is not an id.
+/// `false`, and do nothing, when one of them is not an id. Texts come as JavaScript has them: the
+/// glue for a `&str` is several times the size of asking the value here.
 #[wasm_bindgen]
 #[derive(Debug)]
 pub struct RawClient {
@@ -34,31 +35,32 @@ impl RawClient {
 
     /// Follows a session; the first one opens the connection. `events` asks for the events beside
     /// the patches, and is changed by calling it again.
-    pub fn attach(&self, session: &str, events: bool) -> bool {
+    pub fn attach(&self, session: &JsValue, events: bool) -> bool {
         let follow = Follow { events, ..Follow::PATCHES };
         self.session(session, |session| Input::Attach { session, follow })
     }
 
     /// Follows a session no longer.
-    pub fn detach(&self, session: &str) -> bool {
+    pub fn detach(&self, session: &JsValue) -> bool {
         self.session(session, |session| Input::Detach { session })
     }
 
     /// Delivers an event, given as its JSON with `kind` and id.
-    pub fn send(&self, session: &str, id: &str, event: String) -> bool {
+    pub fn send(&self, session: &JsValue, id: &JsValue, event: &JsValue) -> bool {
+        let Some(event) = event.as_string() else { return false };
         self.act(session, id, Body::Event(event))
     }
 
     /// Stops a run, what answers a message, or all that was seen.
     pub fn stop(
         &self,
-        session: &str,
-        id: &str,
-        run: Option<String>,
-        message: Option<String>,
+        session: &JsValue,
+        id: &JsValue,
+        run: &JsValue,
+        message: &JsValue,
         cascade: bool,
     ) -> bool {
-        let target = match (run, message) {
+        let target = match (run.as_string(), message.as_string()) {
             (Some(run), _) => Id::parse(&run).map(StopTarget::Run),
             (None, Some(message)) => Id::parse(&message).map(StopTarget::Message),
             (None, None) => Ok(StopTarget::All),
@@ -68,8 +70,8 @@ impl RawClient {
     }
 
     /// Answers [`Listener::token`]; no token means signed out.
-    pub fn token(&self, attempt: u32, token: Option<String>) {
-        let token = token.map_or(Token::SignedOut, Token::Granted);
+    pub fn token(&self, attempt: u32, token: &JsValue) {
+        let token = token.as_string().map_or(Token::SignedOut, Token::Granted);
         self.driver.handle(Input::Token { socket: attempt, token });
     }
 
@@ -89,17 +91,18 @@ impl RawClient {
         self.driver.close();
     }
 
-    fn act(&self, session: &str, id: &str, body: Body) -> bool {
-        let Ok(id) = Id::parse(id) else { return false };
+    fn act(&self, session: &JsValue, id: &JsValue, body: Body) -> bool {
+        let Some(Ok(id)) = id.as_string().map(|id| Id::parse(&id)) else { return false };
         self.session(session, |session| Input::Send { session, act: Act { id, body } })
     }
 
     fn session(
         &self,
-        session: &str,
+        session: &JsValue,
         input: impl FnOnce(SessionId) -> Input<super::JsNode>,
     ) -> bool {
-        let Ok(session) = SessionId::parse(session) else { return false };
+        let session = session.as_string().map(|session| SessionId::parse(&session));
+        let Some(Ok(session)) = session else { return false };
         self.driver.handle(input(session));
         true
     }

@@ -3,21 +3,20 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use js_sys::{Array, Function};
+use js_sys::Function;
 use wasm_bindgen::JsValue;
 
 use super::listener::Listener;
-use super::node::{JsNode, number};
+use super::node::JsNode;
 use super::options::Options;
 use super::page::{self, Page};
-use super::patch::encode;
-use super::problem;
 use super::socket::Socket;
 use super::timer::{Timer, now_ms};
+use super::told::encode;
 use crate::core::{Client, Input, Output};
 
-/// What a socket that would not open is closed with.
-const CLOSED_ABNORMALLY: u16 = 1006;
+/// What a socket that never opened, or broke without a word, is closed with.
+pub(super) const CLOSED_ABNORMALLY: u16 = 1006;
 
 /// The core with its socket, timer and listeners.
 ///
@@ -77,11 +76,7 @@ impl Driver {
         loop {
             let output = self.core.borrow_mut().poll();
             let Some(output) = output else { break };
-            let listener = self.listener.borrow().clone();
-            if let Some(listener) = listener {
-                // An error is the app's, and must not become the driver's.
-                let _: Result<(), JsValue> = self.carry_out_one(&listener, output);
-            }
+            self.carry_out_one(output);
         }
         self.is_carrying_out.set(false);
         if self.page.borrow().is_none() {
@@ -113,6 +108,24 @@ impl Driver {
         self.timer.replace(timer);
     }
 
+    /// Does what the core asks, passes on what it tells.
+    fn carry_out_one(self: &Rc<Self>, output: Output<JsNode>) {
+        if let Output::Open { socket } = output {
+            self.open(socket);
+        } else if let Output::Transmit { socket, text } = output {
+            self.transmit(socket, &text);
+        } else if let Output::Disconnect { socket, code } = output {
+            if let Some(socket) = self.socket_of(socket) {
+                socket.close(code);
+            }
+        } else {
+            let listener = self.listener.borrow().clone();
+            if let (Some(listener), Some(what)) = (listener, encode(output)) {
+                listener.tell(&what);
+            }
+        }
+    }
+
     fn open(self: &Rc<Self>, number: u32) {
         let socket = Socket::open(self, self.web_socket.as_ref(), &self.url, number);
         let failed = socket.is_none();
@@ -137,59 +150,5 @@ impl Driver {
     /// Takes the socket of that number, if it is the one there is.
     fn socket_of(&self, number: u32) -> Option<Socket> {
         self.socket.borrow_mut().take_if(|socket| socket.number() == number)
-    }
-
-    /// Does what the core asks or passes on what it tells.
-    fn carry_out_one(
-        self: &Rc<Self>,
-        listener: &Listener,
-        output: Output<JsNode>,
-    ) -> Result<(), JsValue> {
-        match output {
-            Output::Open { socket } => self.open(socket),
-            Output::Transmit { socket, text } => self.transmit(socket, &text),
-            Output::Disconnect { socket, code } => {
-                if let Some(socket) = self.socket_of(socket) {
-                    socket.close(code);
-                }
-            }
-            Output::NeedToken { socket } => listener.token(socket)?,
-            Output::Status { status, retry_at, error } => {
-                let problem = problem::to_js(error.as_ref());
-                listener.status(status.as_str(), retry_at.map(number), &problem)?;
-            }
-            Output::Session { session, status, error } => {
-                let problem = problem::to_js(error.as_ref());
-                listener.session(session.as_str(), status.as_str(), &problem)?;
-            }
-            Output::Reset { session, log } => listener.reset(session.as_str(), log.as_str())?,
-            Output::Patches { session, log, offset, patches } => {
-                let offset = number(offset.as_u64());
-                listener.patches(session.as_str(), log.as_str(), offset, &encode(patches))?;
-            }
-            Output::Events { session, first, last, events, .. } => {
-                let events = events.into_iter().map(|event| event.0).collect::<Array>();
-                let (first, last) = (number(first.as_u64()), number(last.as_u64()));
-                listener.events(session.as_str(), first, last, &events)?;
-            }
-            Output::Sent { session, id, offset, runs } => {
-                let runs = runs.iter().map(|run| JsValue::from_str(run.as_str())).collect();
-                listener.sent(session.as_str(), id.as_str(), number(offset.as_u64()), &runs)?;
-            }
-            Output::Refused { session, id, problem } => {
-                let problem = problem::to_js(Some(&problem));
-                listener.refused(session.as_str(), id.as_str(), &problem)?;
-            }
-            // Pages neither serve nor write runs.
-            Output::Wake { .. }
-            | Output::RunStarted { .. }
-            | Output::RunRefused { .. }
-            | Output::RunStopped { .. }
-            | Output::WriteRefused { .. }
-            | Output::RunEnded { .. }
-            | Output::WriterReady { .. }
-            | Output::ProducerFenced { .. } => {}
-        }
-        Ok(())
     }
 }

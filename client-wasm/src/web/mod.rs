@@ -7,6 +7,8 @@
 
 mod client;
 mod driver;
+mod flat;
+mod global;
 mod listener;
 mod names;
 mod node;
@@ -16,11 +18,12 @@ mod patch;
 mod problem;
 mod socket;
 mod timer;
+mod told;
 
 pub use client::RawClient;
 pub use listener::Listener;
 pub use node::JsNode;
-pub use patch::encode;
+pub use told::encode;
 
 /// Smaller by 2.7 KB gzip than the standard one.
 #[global_allocator]

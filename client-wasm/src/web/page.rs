@@ -2,13 +2,13 @@
 
 use std::rc::Rc;
 
-use js_sys::Reflect;
+use durable_sessions_protocol::fold::Node;
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast, JsValue};
-use web_sys::{Event, EventTarget};
+use web_sys::EventTarget;
 
 use super::driver::Driver;
-use super::names::name;
+use super::global;
 use super::node::JsNode;
 use crate::core::Input;
 
@@ -31,13 +31,11 @@ enum On {
 
 impl On {
     fn target(self) -> Option<EventTarget> {
-        let global = JsValue::from(js_sys::global());
         let target = match self {
-            Self::Global => global,
-            Self::Document => Reflect::get(&global, &name("document")).ok()?,
+            Self::Global => global::global(),
+            Self::Document => global::field("document")?,
         };
-        let listens = Reflect::get(&target, &name("addEventListener")).ok()?.is_function();
-        listens.then(|| target.unchecked_into())
+        target.field("addEventListener").is_some().then(|| target.0.unchecked_into())
     }
 }
 
@@ -52,7 +50,7 @@ impl Page {
         let driver = Rc::downgrade(driver);
         let listener = Closure::new(move |event: JsValue| {
             if let Some(driver) = driver.upgrade()
-                && let Some(input) = read(&event)
+                && let Some(input) = read(&JsNode(event))
             {
                 driver.handle(input);
             }
@@ -81,29 +79,26 @@ impl Drop for Page {
 
 /// Whether the system says from the start that there is no network.
 pub(super) fn is_offline() -> bool {
-    let on_line = Reflect::get(&js_sys::global(), &name("navigator"))
-        .and_then(|navigator| Reflect::get(&navigator, &name("onLine")));
-    on_line.is_ok_and(|on_line| on_line.is_falsy() && !on_line.is_undefined())
+    let on_line = global::field("navigator").and_then(|navigator| navigator.field("onLine"));
+    on_line.is_some_and(|on_line| on_line.0.is_falsy())
 }
 
-fn read(event: &JsValue) -> Option<Input<JsNode>> {
-    let persisted = || is_true(event, "persisted");
-    match event.unchecked_ref::<Event>().type_().as_str() {
+fn read(event: &JsNode) -> Option<Input<JsNode>> {
+    let persisted = is_true(event, "persisted");
+    match event.text("type")?.as_str() {
         "visibilitychange" => {
-            let document = Reflect::get(&js_sys::global(), &name("document")).ok()?;
-            (!is_true(&document, "hidden")).then_some(Input::Woke)
+            (!is_true(&global::field("document")?, "hidden")).then_some(Input::Woke)
         }
-        "resume" => Some(Input::Woke),
-        "pageshow" if persisted() => Some(Input::Restored),
-        "pageshow" => Some(Input::Woke),
-        "freeze" => Some(Input::Suspend),
-        "pagehide" => persisted().then_some(Input::Suspend),
+        "pageshow" if persisted => Some(Input::Restored),
+        "pageshow" | "resume" => Some(Input::Woke),
+        "pagehide" if !persisted => None,
+        "pagehide" | "freeze" => Some(Input::Suspend),
         "online" => Some(Input::Network { online: true }),
         "offline" => Some(Input::Network { online: false }),
         _ => None,
     }
 }
 
-fn is_true(object: &JsValue, field: &str) -> bool {
-    Reflect::get(object, &name(field)).is_ok_and(|value| value.is_truthy())
+fn is_true(object: &JsNode, field: &str) -> bool {
+    object.field(field).is_some_and(|value| value.0.is_truthy())
 }

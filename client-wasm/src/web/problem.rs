@@ -7,10 +7,9 @@ use wasm_bindgen::JsValue;
 use super::names::name;
 use super::node::number;
 
-/// The facade's `Problem`; `undefined` for none. By hand, since a serializer for this one shape
+/// The facade's `Problem`. By hand, since a serializer for this one shape
 /// would be a tenth of the whole module.
-pub(super) fn to_js(problem: Option<&Problem>) -> JsValue {
-    let Some(problem) = problem else { return JsValue::UNDEFINED };
+pub(super) fn to_js(problem: &Problem) -> JsValue {
     let out = Object::new();
     let set = |field: &str, value: JsValue| {
         // An error: the object is frozen, which a new one is not.

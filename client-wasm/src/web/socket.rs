@@ -3,13 +3,15 @@
 use std::rc::{Rc, Weak};
 
 use durable_sessions_protocol::SUBPROTOCOL;
+use durable_sessions_protocol::fold::Node;
 use js_sys::{Array, Function, JsString, Reflect};
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
-use web_sys::{CloseEvent, MessageEvent, WebSocket};
+use web_sys::WebSocket;
 
-use super::driver::Driver;
+use super::driver::{CLOSED_ABNORMALLY, Driver};
+use super::global;
 use super::names::name;
 use super::node::JsNode;
 use crate::core::Input;
@@ -21,21 +23,11 @@ extern "C" {
     fn parse_json(text: &JsString) -> Result<JsValue, JsValue>;
 }
 
-/// `Fn`, not `FnMut`: a socket may call one handler from within another.
-type Handler = Closure<dyn Fn(JsValue)>;
-
-thread_local! {
-    /// Hears an error and lives on: a socket given up while it connects tells its error only later,
-    /// and one that nobody hears ends a Node process.
-    static DEAF: Handler = Closure::new(|_| ());
-}
-
 /// An open or opening socket. Dropped, it says nothing more.
 #[derive(Debug)]
 pub(super) struct Socket {
     number: u32,
     web_socket: WebSocket,
-    handlers: [Handler; 3],
 }
 
 impl Socket {
@@ -48,28 +40,25 @@ impl Socket {
     ) -> Option<Self> {
         let class = match class {
             Some(class) => class.clone(),
-            None => Reflect::get(&js_sys::global(), &name("WebSocket")).ok()?.dyn_into().ok()?,
+            None => global::field("WebSocket")?.0.dyn_into().ok()?,
         };
         let arguments = Array::of2(&JsValue::from_str(url), &name(SUBPROTOCOL));
         let made = Reflect::construct(&class, &arguments).ok()?;
         let web_socket = made.unchecked_into::<WebSocket>();
 
-        let handlers = [
-            handler(driver, move |_| Input::Opened { socket: number }),
-            handler(driver, move |event| read(number, &event.unchecked_into())),
-            handler(driver, move |event| {
-                let code = event.unchecked_into::<CloseEvent>().code();
-                Input::Closed { socket: number, code }
-            }),
-        ];
-        let socket = Self { number, web_socket, handlers };
-        let [opened, message, closed] = socket.handlers.each_ref().map(function);
-        socket.web_socket.set_onopen(Some(opened));
-        socket.web_socket.set_onmessage(Some(message));
-        socket.web_socket.set_onclose(Some(closed));
-        // A close follows, which says more.
-        DEAF.with(|deaf| socket.web_socket.set_onerror(Some(function(deaf))));
-        Some(socket)
+        let opened = handler(driver, move |_| Input::Opened { socket: number });
+        let message = handler(driver, move |event| read(number, event));
+        let closed = handler(driver, move |event| {
+            let code = JsNode(event).number("code").and_then(|code| u16::try_from(code).ok());
+            Input::Closed { socket: number, code: code.unwrap_or(CLOSED_ABNORMALLY) }
+        });
+        web_socket.set_onopen(Some(&opened));
+        web_socket.set_onmessage(Some(&message));
+        web_socket.set_onclose(Some(&closed));
+        // A close follows an error and says more. But a socket given up while it connects tells its
+        // error only later, and one that nobody hears ends a Node process.
+        web_socket.set_onerror(Some(&function(|_| ())));
+        Some(Self { number, web_socket })
     }
 
     pub(super) fn number(&self) -> u32 {
@@ -96,24 +85,26 @@ impl Drop for Socket {
     }
 }
 
-fn handler(driver: &Rc<Driver>, input: impl Fn(JsValue) -> Input<JsNode> + 'static) -> Handler {
+fn handler(driver: &Rc<Driver>, input: impl Fn(JsValue) -> Input<JsNode> + 'static) -> Function {
     let driver: Weak<Driver> = Rc::downgrade(driver);
-    Closure::new(move |event| {
+    function(move |event| {
         if let Some(driver) = driver.upgrade() {
             driver.handle(input(event));
         }
     })
 }
 
-fn function(handler: &Handler) -> &Function {
-    handler.as_ref().unchecked_ref()
+/// A function that JavaScript owns: it is freed with the socket, and never while it runs. `Fn`, not
+/// `FnMut`: a socket may call one handler from within another.
+fn function(act: impl Fn(JsValue) + 'static) -> Function {
+    Closure::<dyn Fn(JsValue)>::new(act).into_js_value().unchecked_into()
 }
 
 /// `bytes` is the length in UTF-16 units, at least a third of the bytes: what the server sends
 /// before it hears that it was read is four times what the core takes before it says so.
-fn read(socket: u32, event: &MessageEvent) -> Input<JsNode> {
-    let text = event.data().dyn_into::<JsString>();
-    let Ok(text) = text else { return Input::Malformed { socket } };
+fn read(socket: u32, event: JsValue) -> Input<JsNode> {
+    let text = JsNode(event).field("data").and_then(|data| data.0.dyn_into::<JsString>().ok());
+    let Some(text) = text else { return Input::Malformed { socket } };
     let bytes = usize::try_from(text.length()).unwrap_or(usize::MAX);
     match parse_json(&text) {
         Ok(frame) => Input::Frame { socket, frame: JsNode(frame), bytes },

@@ -1,0 +1,81 @@
+//! What the core tells the app, as the facade takes it.
+
+use js_sys::Array;
+use wasm_bindgen::JsValue;
+
+use super::flat::Flat;
+use super::node::JsNode;
+use super::{patch, problem};
+use crate::core::Output;
+
+/// The number each begins with. `Told` in `npm/src/border.ts` has the same.
+mod op {
+    pub(super) const TOKEN: u64 = 0;
+    pub(super) const STATUS: u64 = 1;
+    pub(super) const SESSION: u64 = 2;
+    pub(super) const RESET: u64 = 3;
+    pub(super) const PATCHES: u64 = 4;
+    pub(super) const EVENTS: u64 = 5;
+    pub(super) const SENT: u64 = 6;
+    pub(super) const REFUSED: u64 = 7;
+}
+
+/// One flat array: the number and then the fields, those of which there are many at the end.
+/// `None` for what a driver does or a page is not told.
+#[must_use]
+pub fn encode(output: Output<JsNode>) -> Option<Array> {
+    let flat = Flat::new();
+    match output {
+        Output::NeedToken { socket } => {
+            flat.number(op::TOKEN).number(socket.into());
+        }
+        Output::Status { status, retry_at, error } => {
+            flat.number(op::STATUS).name(status.as_str()).maybe_number(retry_at);
+            flat.push(&error.map_or(JsValue::UNDEFINED, |error| problem::to_js(&error)));
+        }
+        Output::Session { session, status, error } => {
+            flat.number(op::SESSION).text(session.as_str()).name(status.as_str());
+            flat.push(&error.map_or(JsValue::UNDEFINED, |error| problem::to_js(&error)));
+        }
+        Output::Reset { session, log } => {
+            flat.number(op::RESET).text(session.as_str()).text(log.as_str());
+        }
+        Output::Patches { session, log, offset, patches } => {
+            flat.number(op::PATCHES).text(session.as_str()).text(log.as_str());
+            flat.number(offset.as_u64());
+            for one in patches {
+                patch::write(&flat, one);
+            }
+        }
+        Output::Events { session, first, last, events, .. } => {
+            flat.number(op::EVENTS).text(session.as_str());
+            flat.number(first.as_u64()).number(last.as_u64());
+            for event in events {
+                flat.node(event);
+            }
+        }
+        Output::Sent { session, id, offset, runs } => {
+            flat.number(op::SENT).text(session.as_str()).text(id.as_str());
+            flat.number(offset.as_u64());
+            for run in runs {
+                flat.text(run.as_str());
+            }
+        }
+        Output::Refused { session, id, problem } => {
+            flat.number(op::REFUSED).text(session.as_str()).text(id.as_str());
+            flat.push(&problem::to_js(&problem));
+        }
+        Output::Open { .. }
+        | Output::Transmit { .. }
+        | Output::Disconnect { .. }
+        | Output::Wake { .. }
+        | Output::RunStarted { .. }
+        | Output::RunRefused { .. }
+        | Output::RunStopped { .. }
+        | Output::WriteRefused { .. }
+        | Output::RunEnded { .. }
+        | Output::WriterReady { .. }
+        | Output::ProducerFenced { .. } => return None,
+    }
+    Some(flat.array().clone())
+}
