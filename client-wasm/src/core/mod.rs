@@ -118,8 +118,10 @@ impl<N: Node> Client<N> {
         let mut next = self.connection.timeout();
         if self.connection.live_socket().is_some() {
             let lease = self.open_runs().next().map(|_| self.lease_ping_at);
-            let sessions = self.sessions.iter().filter_map(Session::timeout).min();
-            next = [next, lease, sessions].into_iter().flatten().min();
+            next = earliest(next, lease);
+            for session in &self.sessions {
+                next = earliest(next, session.timeout());
+            }
         }
         next.map(|at| self.clock.outside(at))
     }
@@ -146,9 +148,9 @@ impl<N: Node> Client<N> {
 
     /// Takes back an act that has not been sent yet. `false`: it is on its way, or not known.
     pub fn discard(&mut self, session: &SessionId, id: &Id) -> bool {
-        let found = self.sessions.iter_mut().find(|open| open.id == *session);
+        let found = find(&mut self.sessions, session.as_str());
         let is_discarded = found.is_some_and(|session| session.outbox.discard(id));
-        self.sessions.retain(|session| !session.is_done());
+        forget_done(&mut self.sessions);
         is_discarded
     }
 
@@ -224,14 +226,10 @@ impl<N: Node> Client<N> {
             return None;
         }
         self.connection.start(now, &mut self.outputs);
-        let index = match self.sessions.iter().position(|session| session.id == id) {
-            Some(index) => index,
-            None => {
-                self.sessions.push(Session::new(id));
-                self.sessions.len() - 1
-            }
-        };
-        self.sessions.get_mut(index)
+        if self.find(id.as_str()).is_none() {
+            self.sessions.push(Session::new(id.clone()));
+        }
+        find(&mut self.sessions, id.as_str())
     }
 
     fn send(&mut self, now: u64, id: SessionId, act: Act) {
@@ -244,19 +242,17 @@ impl<N: Node> Client<N> {
         };
         if let Err(problem) = refused {
             self.outputs.push_back(Output::Refused { session: id, id: act_id, problem });
-            self.sessions.retain(|session| !session.is_done());
+            forget_done(&mut self.sessions);
         }
     }
 
     fn detach(&mut self, id: &SessionId) {
-        let Some(session) = self.sessions.iter_mut().find(|session| session.id == *id) else {
-            return;
-        };
+        let Some(session) = find(&mut self.sessions, id.as_str()) else { return };
         let frame = session.leave(&mut self.outputs);
         if let (Some(text), Some(socket)) = (frame, self.connection.live_socket()) {
             self.outputs.push_back(Output::Transmit { socket, text });
         }
-        self.sessions.retain(|session| !session.is_done());
+        forget_done(&mut self.sessions);
     }
 
     fn frame(&mut self, now: u64, socket: u32, frame: &N, bytes: usize) {
@@ -292,7 +288,7 @@ impl<N: Node> Client<N> {
 
     fn session_frame(&mut self, now: u64, frame_type: &str, frame: &N, bytes: usize) {
         let Some(id) = frame.text("session") else { return };
-        let found = self.sessions.iter_mut().find(|session| session.id.as_str() == id);
+        let found = find(&mut self.sessions, &id);
         let Some(session) = found else { return };
         let out = &mut self.outputs;
         let mut reports = Vec::new();
@@ -310,7 +306,7 @@ impl<N: Node> Client<N> {
             }
         };
         session.report(reports, out);
-        self.sessions.retain(|session| !session.is_done());
+        forget_done(&mut self.sessions);
     }
 
     fn answer(&mut self, now: u64, frame_type: &str, frame: &N) {
@@ -319,7 +315,7 @@ impl<N: Node> Client<N> {
             return;
         };
         let asked = self.pending.remove(index);
-        let found = self.sessions.iter_mut().find(|session| session.id == asked.session);
+        let found = find(&mut self.sessions, asked.session.as_str());
         let Some(session) = found else { return };
         let out = &mut self.outputs;
         let random = self.connection.random();
@@ -348,7 +344,7 @@ impl<N: Node> Client<N> {
             (Sending::Attach | Sending::Seen, _) => {}
         }
         session.report(reports, out);
-        self.sessions.retain(|session| !session.is_done());
+        forget_done(&mut self.sessions);
     }
 
     /// The socket that was live is not any more.
@@ -397,15 +393,33 @@ impl<N: Node> Client<N> {
     fn end(&mut self) {
         self.has_ended = true;
         let problem = closed("the client was closed");
-        for mut session in self.sessions.drain(..) {
+        for session in &mut self.sessions {
             session.fail(&problem, &mut self.outputs);
         }
+        self.sessions.clear();
         self.serve = Serve::default();
         self.connection.end(&mut self.outputs);
     }
 
     fn find(&self, id: &str) -> Option<&Session> {
         self.sessions.iter().find(|session| session.id.as_str() == id)
+    }
+}
+
+// Written once: in the browser each copy of such a loop weighs more than the call.
+
+fn find<'a>(sessions: &'a mut [Session], id: &str) -> Option<&'a mut Session> {
+    sessions.iter_mut().find(|session| session.id.as_str() == id)
+}
+
+fn forget_done(sessions: &mut Vec<Session>) {
+    sessions.retain(|session| !session.is_done());
+}
+
+fn earliest(one: Option<u64>, other: Option<u64>) -> Option<u64> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
     }
 }
 

@@ -1,7 +1,5 @@
 //! Acts of a user on their way to the log: in order, one at a time, each exactly once.
 
-use std::collections::VecDeque;
-
 use durable_sessions_protocol::error::{ErrorCode, Problem};
 use durable_sessions_protocol::id::{Id, LogId, SessionId};
 use durable_sessions_protocol::offset::Offset;
@@ -15,7 +13,7 @@ use super::limits::{OUTBOX_MAX_BYTES, OUTBOX_MAX_ENTRIES, RETRY_AFTER_MAX_MS};
 /// first is answered, a refusal that may be retried would change their order.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
-    entries: VecDeque<Entry>,
+    entries: Vec<Entry>,
     bytes: usize,
     head: Head,
     backoff: Backoff,
@@ -101,7 +99,7 @@ impl Outbox {
             ));
         }
         self.bytes += bytes;
-        self.entries.push_back(entry);
+        self.entries.push(entry);
         Ok(())
     }
 
@@ -118,7 +116,7 @@ impl Outbox {
             Head::InFlight { .. } | Head::Paused { .. } => return None,
         }
         let acknowledged = self.acknowledged;
-        let entry = self.entries.front_mut()?;
+        let entry = self.entries.first_mut()?;
         self.head = Head::InFlight { request };
         let event = entry.event.take().unwrap_or_else(|| {
             // The acts before it were the same person's: a stop of everything covers them too.
@@ -211,7 +209,8 @@ impl Outbox {
     }
 
     fn remove(&mut self, index: usize) -> Option<Id> {
-        let entry = self.entries.remove(index)?;
+        // Few and small, so the rest may move up.
+        let entry = (index < self.entries.len()).then(|| self.entries.remove(index))?;
         self.bytes = self.bytes.saturating_sub(entry.bytes());
         Some(entry.act.id)
     }

@@ -10,6 +10,7 @@ use durable_sessions_protocol::offset::Offset;
 use super::act::Act;
 use super::backoff::{Backoff, Random};
 use super::cursor::{Cursor, Step};
+use super::earliest;
 use super::frames::{Frame, problem};
 use super::input::Follow;
 use super::limits::SEEN_EVERY_BYTES;
@@ -328,7 +329,7 @@ impl Session {
         };
         let is_attached = self.link == Link::Attached;
         let writer = self.writer.as_ref().filter(|_| is_attached).and_then(Writer::timeout);
-        [attach, writer, self.outbox.timeout()].into_iter().flatten().min()
+        earliest(earliest(attach, writer), self.outbox.timeout())
     }
 
     pub(super) fn act_acked<N: Node>(

@@ -168,7 +168,9 @@ impl Fold {
     }
 
     fn truncate<N: Node>(&mut self, place: usize, patch: &mut impl FnMut(Patch<N>)) {
-        for slot in self.visible.drain(place..) {
+        while self.visible.len() > place
+            && let Some(slot) = self.visible.pop()
+        {
             if let Some(message) = self.message_slots.get_mut(slot) {
                 message.place = None;
             }
