@@ -9,7 +9,8 @@ export default defineConfig({
   outputDir: "results",
   reporter: "list",
   fullyParallel: true,
-  workers: 2,
+  // Tests mostly wait: for an answer at its pace, for a clock of the server.
+  workers: 4,
   // A test that passes now and then is a failing test.
   retries: 0,
   timeout: 60_000,

@@ -52,10 +52,11 @@ export class Chat {
   }
 
   /** What is on the page, message by message. */
-  shown() {
-    return this.messages.evaluateAll((messages) =>
-      messages.map(({ dataset: { id, role, run, state }, textContent: text }) => ({ id, role, run, state, text })),
+  async shown() {
+    const shown = await this.messages.evaluateAll((messages) =>
+      messages.map(({ dataset, textContent }) => ({ ...dataset, text: textContent })),
     );
+    return shown.map(facts);
   }
 
   events() {
@@ -80,9 +81,14 @@ export class Chat {
     const transcript = await this.server.transcript(this.session);
     expect(transcript.offset).toBe(events.length);
     // The page draws a frame behind its transcript.
-    await expect.poll(() => this.shown()).toEqual(transcript.messages.map(({ id, role, run, state, text }) => ({ id, role, run, state, text })));
+    await expect.poll(() => this.shown()).toEqual(transcript.messages.map(facts));
     expect((await this.shown()).map(({ id, role, text }) => ({ id, role, text }))).toEqual(fold(events));
     expect(await this.page.evaluate(() => durableSessions.session.transcript())).toEqual(transcript);
     return events;
   }
+}
+
+/** What page and server must agree on about a message. */
+function facts({ id, role, run, state, text }) {
+  return { id, role, run, state, text };
 }

@@ -60,4 +60,8 @@ export const test = base.extend({
 
   /** The page, not opened yet. */
   chat: async ({ page, server, session, complaints }, use) => use(new Chat(page, server, session)),
+
+  /** Makes another page on the same session. */
+  newChat: async ({ context, server, session, complaints }, use) =>
+    use(async () => new Chat(await context.newPage(), server, session)),
 });

@@ -36,8 +36,14 @@ function keepBooks() {
       if (!names.has(fn)) names.set(fn, names.size);
       return `${target === document} ${type} ${names.get(fn)}`;
     };
-    target.addEventListener = (type, fn, ...rest) => (listeners.add(nameOf(type, fn)), add.call(target, type, fn, ...rest));
-    target.removeEventListener = (type, fn, ...rest) => (listeners.delete(nameOf(type, fn)), remove.call(target, type, fn, ...rest));
+    target.addEventListener = (type, fn, ...rest) => {
+      listeners.add(nameOf(type, fn));
+      add.call(target, type, fn, ...rest);
+    };
+    target.removeEventListener = (type, fn, ...rest) => {
+      listeners.delete(nameOf(type, fn));
+      remove.call(target, type, fn, ...rest);
+    };
   }
   globalThis.WebSocket = class extends WebSocket {
     constructor(...words) {

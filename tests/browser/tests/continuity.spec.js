@@ -1,7 +1,7 @@
 // Whatever breaks while an answer streams, the page ends with exactly the text of the log.
 
 import { expect, test } from "../support/test.js";
-import { Chat, FIGURES } from "../support/chat.js";
+import { FIGURES } from "../support/chat.js";
 import { ofKind, outcome } from "../support/log.js";
 
 /** Leaves time for several faults in one answer. */
@@ -83,7 +83,7 @@ test("an agent whose connection is reset while it writes goes on where it was", 
   expect(ofKind(await chat.showsTheLog(), "run.started")).toHaveLength(1);
 });
 
-test("the page's own switch cuts the network, and what was missed is there when it is back", async ({ chat, agent }) => {
+test("the page's own switch cuts the network, and what was missed comes with it", async ({ chat, agent }) => {
   await agent();
   await chat.open();
   await chat.send(FIGURES);
@@ -132,10 +132,10 @@ test("a page reloaded while an answer streams shows all of it", async ({ chat, a
   await chat.showsTheLog();
 });
 
-test("two pages on a session see the same answer stream", async ({ chat, agent, server, session, context }) => {
+test("two pages on a session see the same answer stream", async ({ chat, agent, newChat }) => {
   await agent();
   await chat.open({ as: "Ada" });
-  const other = await new Chat(await context.newPage(), server, session).open({ as: "Grace" });
+  const other = await (await newChat()).open({ as: "Grace" });
   await chat.send(FIGURES);
   await other.isStreaming();
   await expect(other.page.locator(".entry-name").first()).toHaveText("Ada");

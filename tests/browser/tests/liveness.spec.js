@@ -28,7 +28,7 @@ test.describe("with a heartbeat of a second", () => {
     await chat.showsTheLog();
   });
 
-  test("a browser whose socket stalls offline says so, keeps what is sent and recovers", async ({ chat, agent, context }) => {
+  test("a browser whose socket stalls offline says so and keeps what is sent", async ({ chat, agent, context }) => {
     await agent();
     await chat.open();
     await chat.send(FIGURES);

@@ -1,7 +1,7 @@
 // A stop is an act of its own: durable, acknowledged, and the only thing that stops a run.
 
 import { expect, test } from "../support/test.js";
-import { Chat, FIGURES } from "../support/chat.js";
+import { FIGURES } from "../support/chat.js";
 import { ofKind, outcome, runFor } from "../support/log.js";
 
 /** The page's press and its end lie so far apart: the stop is on its way, the receipt hardly. */
@@ -62,7 +62,7 @@ test("an agent that ignores the stop gets nothing more into the log", async ({ c
 });
 
 for (const name of ["durable-sessions-demo-agent", "rude-agent"]) {
-  test(`a stop pressed just before the page is closed holds for ${name}`, async ({ chat, agent, server, session, context }) => {
+  test(`a stop pressed just before the page is closed holds for ${name}`, async ({ chat, agent, newChat }) => {
     await agent(name);
     await chat.open();
     await chat.send(FIGURES);
@@ -72,8 +72,10 @@ for (const name of ["durable-sessions-demo-agent", "rude-agent"]) {
     await new Promise((resolve) => setTimeout(resolve, CLOSE_AFTER_PRESS_MS));
     await chat.page.close();
 
-    await expect.poll(async () => outcome(await server.events(session), run), { timeout: FENCE_TIMEOUT_MS }).toBe("stopped");
-    const other = await new Chat(await context.newPage(), server, session).open();
+    await expect
+      .poll(async () => outcome(await chat.events(), run), { timeout: FENCE_TIMEOUT_MS })
+      .toBe("stopped");
+    const other = await (await newChat()).open();
     await other.isState(0, "stopped");
     expectSilenceAfterStop(await other.showsTheLog(), run);
   });
@@ -124,7 +126,7 @@ test("an input cancelled before an agent took it is never answered", async ({ ch
   expect(ofKind(events, "run.started")).toHaveLength(1);
 });
 
-test("a stop of everything delivered late leaves a newer run alone", async ({ chat, agent, server, session, context }) => {
+test("a stop of everything delivered late leaves a newer run alone", async ({ chat, agent, newChat }) => {
   await agent();
   await chat.open();
   await chat.send(FIGURES);
@@ -134,7 +136,7 @@ test("a stop of everything delivered late leaves a newer run alone", async ({ ch
   await chat.page.keyboard.press("Escape");
   await expect(chat.stop).toHaveText("Stopping…");
 
-  const other = await new Chat(await context.newPage(), server, session).open();
+  const other = await (await newChat()).open();
   await other.stop.click();
   await other.isState(0, "stopped");
   await other.send(FIGURES);
@@ -151,7 +153,7 @@ test("a stop of everything delivered late leaves a newer run alone", async ({ ch
   expect(outcome(events, newer)).toBe("completed");
 });
 
-test("a stop of everything delivered late stops what it saw, and not the input sent since", async ({ chat, agent, server, session, context }) => {
+test("a stop of everything delivered late spares the input sent since", async ({ chat, agent, newChat }) => {
   await agent();
   await chat.open();
   await chat.send(FIGURES);
@@ -160,7 +162,7 @@ test("a stop of everything delivered late stops what it saw, and not the input s
   await expect(chat.status).toHaveText("waiting");
   await chat.page.keyboard.press("Escape");
 
-  const other = await new Chat(await context.newPage(), server, session).open();
+  const other = await (await newChat()).open();
   await other.send("Hello");
   await expect(other.messages.last()).toHaveAttribute("data-state", "sent");
   expect(outcome(await other.events(), older), "the stop came while it streamed").toBeUndefined();
@@ -171,28 +173,28 @@ test("a stop of everything delivered late stops what it saw, and not the input s
   expectSilenceAfterStop(await chat.showsTheLog(), older);
 });
 
-test("closing the page stops nothing", async ({ chat, agent, server, session, context }) => {
+test("closing the page stops nothing", async ({ chat, agent, newChat }) => {
   await agent();
   await chat.open();
   await chat.send(FIGURES);
   const run = await chat.isStreaming();
   await chat.page.close();
-  await expect.poll(async () => outcome(await server.events(session), run), { timeout: 40_000 }).toBe("completed");
-  expect(ofKind(await server.events(session), "stop.requested")).toEqual([]);
+  await expect.poll(async () => outcome(await chat.events(), run), { timeout: 40_000 }).toBe("completed");
+  expect(ofKind(await chat.events(), "stop.requested")).toEqual([]);
 
-  const other = await new Chat(await context.newPage(), server, session).open();
+  const other = await (await newChat()).open();
   await other.isState(0, "completed");
   await other.showsTheLog();
 });
 
-test("losing the socket for good stops nothing", async ({ chat, agent, server, session }) => {
+test("losing the socket for good stops nothing", async ({ chat, agent }) => {
   await agent();
   await chat.open();
   await chat.send(FIGURES);
   const run = await chat.isStreaming();
   await chat.page.getByTestId("cut").check();
-  await expect.poll(async () => outcome(await server.events(session), run), { timeout: 40_000 }).toBe("completed");
-  expect(ofKind(await server.events(session), "stop.requested")).toEqual([]);
+  await expect.poll(async () => outcome(await chat.events(), run), { timeout: 40_000 }).toBe("completed");
+  expect(ofKind(await chat.events(), "stop.requested")).toEqual([]);
 });
 
 test("a run whose agent was killed is shown as lost", async ({ chat, agent }) => {
