@@ -210,15 +210,13 @@ export class ClientObject<A extends App = App> implements Client<A>, Port {
   }
 
   async #token(attempt: number): Promise<void> {
-    let token: string | null;
+    let token: string | null | undefined;
     try {
       token = (await this.#options.token?.()) ?? null;
     } catch (error) {
       if (this.#options.log) call(this.#options.log, `token() failed: ${String(error)}`);
-      this.#raw?.tokenFailed(attempt);
-      return;
     }
-    this.#raw?.token(attempt, token ?? undefined);
+    this.#raw?.token(attempt, token);
   }
 }
 

@@ -74,7 +74,15 @@ pub(super) fn field_text(out: &mut String, name: &str, value: &str) {
 /// Appends `,"name":value`.
 pub(super) fn field_number(out: &mut String, name: &str, value: u64) {
     field_name(out, name);
-    out.push_str(&value.to_string());
+    write_number(out, value);
+}
+
+// `to_string` would bring the standard library's formatting along.
+fn write_number(out: &mut String, value: u64) {
+    if value >= 10 {
+        write_number(out, value / 10);
+    }
+    out.extend(char::from_digit(u32::try_from(value % 10).unwrap_or(0), 10));
 }
 
 /// A JSON array of strings, without its brackets.

@@ -69,16 +69,15 @@ impl RawClient {
         self.act(session, id, Body::Stop { target, cascade })
     }
 
-    /// Answers [`Listener::token`]; no token means signed out.
+    /// Answers the facade's word for a needed token: `null` means signed out, and no value at all
+    /// that the app's function failed.
     pub fn token(&self, attempt: u32, token: &JsValue) {
-        let token = token.as_string().map_or(Token::SignedOut, Token::Granted);
+        let token = match token.as_string() {
+            Some(token) => Token::Granted(token),
+            None if token.is_null() => Token::SignedOut,
+            None => Token::Failed,
+        };
         self.driver.handle(Input::Token { socket: attempt, token });
-    }
-
-    /// Answers [`Listener::token`]: the app's function failed.
-    #[wasm_bindgen(js_name = tokenFailed)]
-    pub fn token_failed(&self, attempt: u32) {
-        self.driver.handle(Input::Token { socket: attempt, token: Token::Failed });
     }
 
     /// Connects at once when waiting, and again when closed by the server.

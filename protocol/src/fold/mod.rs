@@ -203,7 +203,7 @@ impl Fold {
 
     fn run_ended<N: Node>(&mut self, event: &N, patch: &mut impl FnMut(Patch<N>)) -> Option<()> {
         let state = RunState::ended(&event.text("outcome")?)?;
-        let slot = self.runs.get(&event.text("run")?)?;
+        let slot = self.run(event)?;
         self.set_run(slot, state, event.field("error"), event.field("usage"), patch)?;
         let messages = std::mem::take(&mut self.run_slots.get_mut(slot)?.messages);
         for message in &messages {
@@ -218,6 +218,11 @@ impl Fold {
         }
         self.run_slots.get_mut(slot)?.messages = messages;
         Some(())
+    }
+
+    /// The slot of the run an event is about.
+    fn run<N: Node>(&self, event: &N) -> Option<usize> {
+        self.runs.get(&event.text("run")?)
     }
 
     /// Moves a run to a state, unless it has ended.
@@ -271,7 +276,7 @@ impl Fold {
         patch: &mut impl FnMut(Patch<N>),
     ) -> Option<()> {
         let ask = event.text("ask")?;
-        let slot = self.runs.get(&event.text("run")?)?;
+        let slot = self.run(event)?;
         let run = self.run_slots.get_mut(slot)?;
         if run.state.has_ended() || run.asks.contains(&ask) {
             return None;
@@ -286,7 +291,7 @@ impl Fold {
 
     fn run_resumed<N: Node>(&mut self, event: &N, patch: &mut impl FnMut(Patch<N>)) -> Option<()> {
         let ask = event.text("ask")?;
-        let slot = self.runs.get(&event.text("run")?)?;
+        let slot = self.run(event)?;
         let run = self.run_slots.get_mut(slot)?;
         run.asks.retain(|open| *open != ask);
         let goes_on = run.asks.is_empty() && run.state == RunState::Suspended;
