@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use durable_sessions_protocol::error::{ErrorCode, Problem, SideEffects};
 use durable_sessions_protocol::id::{Id, LogId, SessionId};
+use durable_sessions_protocol::offset::Offset;
 use tokio::sync::{OnceCell, mpsc};
 
 use self::actor::{Actor, Ended, MAILBOX_MAX_COMMANDS};
@@ -121,11 +122,11 @@ impl Hub {
         })
     }
 
-    /// The session, unless it was never written.
+    /// The session, unless it has no event: a log with nothing but producers' places is none yet.
     pub async fn existing(&self, id: &SessionId) -> Result<Session, Problem> {
         let stored =
             self.0.store.meta(id).await.map_err(|error| unavailable(&error.to_string()))?;
-        if stored.is_none() {
+        if stored.is_none_or(|meta| meta.tail == Offset::ZERO) {
             return Err(Problem::new(
                 ErrorCode::NotFound,
                 format!("there is no session {id}: it begins with its first event"),

@@ -218,6 +218,27 @@ async fn health_readiness_and_metrics_are_told() {
 }
 
 #[tokio::test]
+async fn a_producers_place_and_a_refusal_make_no_session() {
+    let server = TestServer::start(&[]).await;
+    let mut writer = server.client("agent/a").await;
+    let attach = json!({"type": "attach", "session": "granted", "producer": {"id": "p"}});
+    assert_eq!(writer.ask(attach).await["type"], "attached");
+    let delta = json!({"kind": "delta", "run": "no", "message": "m", "text": "x"});
+    let refused = Request::post("/v1/sessions/refused/events", &delta)
+        .header("session-as", "agent/a")
+        .header("producer-id", "p")
+        .header("producer-epoch", "1")
+        .header("producer-seq", "0");
+    assert_eq!(refused.send(server.address).await.problem(), "not_found");
+    for session in ["granted", "refused"] {
+        for path in ["", "/events", "/transcript"] {
+            let reply = Request::get(&format!("/v1/sessions/{session}{path}"));
+            assert_eq!(reply.send(server.address).await.status, 404, "{session}{path}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn an_unknown_method_is_told_the_known_ones() {
     let server = TestServer::start(&[]).await;
     let reply = Request::new("PATCH", EVENTS).send(server.address).await;
