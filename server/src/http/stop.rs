@@ -41,7 +41,7 @@ pub(super) async fn stop(
     let text = json_text(&headers, body).await?;
     let stop: Stop = serde_json::from_str(&text)
         .map_err(|error| invalid(format!("the request's body is not a stop: {error}")))?;
-    let draft = Draft::from(Event::StopRequested(StopRequested {
+    let event = Event::StopRequested(StopRequested {
         target: stop_target(stop.run, stop.message, stop.all, stop.seen)?,
         id: match stop.id {
             Some(id) => id,
@@ -50,7 +50,9 @@ pub(super) async fn stop(
         cascade: stop.cascade.unwrap_or(true),
         reason: stop.reason,
         runs: None,
-    }));
+    });
+    // Parsed like every event of a client: a long reason is over the same limit.
+    let draft = Draft::parse(&event.to_json())?;
     app.check_serving()?;
 
     let session = app.hub.existing(&id).await?;

@@ -139,6 +139,35 @@ async fn a_large_log_is_read_in_pages() {
 }
 
 #[tokio::test]
+async fn a_page_of_small_events_keeps_its_limit() {
+    let server = TestServer::start(&[]).await;
+    let mut writer = server.client("agent/a").await;
+    let attach = json!({"type": "attach", "session": "s", "last": 0, "producer": {"id": "p"}});
+    assert_eq!(writer.ask(attach).await["type"], "attached");
+    let events = vec![json!({"kind": "data", "name": "n", "data": "x".repeat(400)}); 1024];
+    for seq in 0..3 {
+        let producer = json!({"id": "p", "epoch": 1, "seq": seq});
+        let publish =
+            json!({"type": "publish", "session": "s", "producer": producer, "events": events});
+        assert_eq!(writer.ask(publish).await["type"], "ack");
+    }
+    let page = Request::get(EVENTS).send(server.address).await;
+    assert!(page.body.len() <= 1024 * 1024, "{}", page.body.len());
+    assert!(page.body.len() > 1024 * 1024 - 1024, "{}", page.body.len());
+}
+
+#[tokio::test]
+async fn a_stop_over_http_keeps_the_limit_of_an_event() {
+    let server = TestServer::start(&[]).await;
+    Request::post(EVENTS, &note("m1", "one")).send(server.address).await;
+    let stop = json!({"id": "st", "all": true, "reason": "r".repeat(256 * 1024)});
+    let refused = Request::post("/v1/sessions/s/stop", &stop).send(server.address).await;
+    assert_eq!((refused.status.as_u16(), refused.problem().as_str()), (413, "too_large"));
+    let head = Request::new("HEAD", EVENTS).send(server.address).await;
+    assert_eq!(head.header("stream-next-offset"), "00000000000000000001");
+}
+
+#[tokio::test]
 async fn a_stop_over_http_has_a_receipt() {
     let server = TestServer::start(&[]).await;
     let started = json!({"kind": "run.started", "run": "r", "agent": "a"});
