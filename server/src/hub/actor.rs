@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use durable_sessions_protocol::error::Problem;
 use durable_sessions_protocol::frame::{ProducerClaim, ProducerGrant};
 use durable_sessions_protocol::id::Id;
@@ -16,7 +15,7 @@ use super::clock::Clock;
 use super::dispatch::{Dispatcher, Report};
 use super::live::Live;
 use super::state::{Connection, Description, Publish, Published, Refusal, State, Writer};
-use crate::log::{AppendError, Batch, BoxFuture};
+use crate::log::{AppendError, Batch, BoxFuture, Record};
 
 /// Commands that wait for a session. A full mailbox holds its senders back.
 pub(super) const MAILBOX_MAX_COMMANDS: usize = 256;
@@ -166,20 +165,12 @@ impl Actor {
     fn chunks(&self, first: Offset, batch: &Batch) -> Vec<Chunk> {
         let mut chunks = Vec::new();
         let mut first = first;
-        let mut rest: &[_] = &batch.events;
+        let mut rest: &[Record] = &batch.events;
         while !rest.is_empty() {
-            let mut bytes = 0;
-            let fitting = rest
-                .iter()
-                .take_while(|record| {
-                    bytes += record.json.len();
-                    bytes <= BATCH_TARGET_BYTES
-                })
-                .count()
-                .max(1);
+            let texts = rest.iter().map(|record| chunk::text(&record.json));
+            let fitting = chunk::fitting(self.live.id(), texts.clone(), BATCH_TARGET_BYTES);
             let (head, tail) = rest.split_at(fitting.min(rest.len()));
-            let texts = head.iter().map(|record: &crate::log::Record| -> &Bytes { &record.json });
-            chunks.extend(Chunk::new(self.live.id(), first, texts.map(chunk::text)));
+            chunks.extend(Chunk::new(self.live.id(), first, texts.take(fitting)));
             first = first.plus(head.len() as u64);
             rest = tail;
         }

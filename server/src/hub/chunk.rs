@@ -21,6 +21,26 @@ pub struct Chunk {
 
 /// What stands behind the array in a frame.
 const FRAME_END: &str = "}";
+/// Most bytes of a frame beside its session's id, its events and a comma for each.
+const FRAME_MAX_OVERHEAD_BYTES: usize = 96;
+
+/// How many of the events fit a frame of `max_bytes`: at least one, if there is any.
+pub(super) fn fitting<'a>(
+    session: &SessionId,
+    events: impl Iterator<Item = &'a str>,
+    max_bytes: usize,
+) -> usize {
+    let mut bytes = FRAME_MAX_OVERHEAD_BYTES + session.as_str().len();
+    let mut count = 0;
+    for event in events {
+        bytes += event.len() + 1;
+        if count > 0 && bytes > max_bytes {
+            break;
+        }
+        count += 1;
+    }
+    count
+}
 
 impl Chunk {
     /// Puts events together, the first of which has the offset `first`. `None` without events.
@@ -97,6 +117,19 @@ pub(super) fn text(event: &Bytes) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_fits_a_frame_makes_no_larger_one() {
+        let session = SessionId::parse(&"s".repeat(128)).unwrap();
+        let first = Offset::MAX.prev();
+        for max_bytes in [0, 300, 301, 302, 303, 304, 1000] {
+            let events = [r#"{"a":1}"#; 200];
+            let count = fitting(&session, events.into_iter(), max_bytes);
+            let chunk = Chunk::new(&session, first, events.into_iter().take(count)).unwrap();
+            assert!(count == 1 || chunk.bytes() <= max_bytes, "{count} in {max_bytes}");
+        }
+        assert_eq!(fitting(&session, std::iter::empty(), 1000), 0);
+    }
 
     #[test]
     fn a_chunk_gives_back_its_events_and_their_array() {

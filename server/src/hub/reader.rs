@@ -76,7 +76,9 @@ impl Reader {
             .read(self.live.id(), self.cursor, max_bytes)
             .await
             .map_err(|_| ReaderClosed)?;
-        let chunk = Chunk::new(self.live.id(), self.cursor.next(), events.iter().map(chunk::text));
+        let (session, texts) = (self.live.id(), events.iter().map(chunk::text));
+        let fitting = chunk::fitting(session, texts.clone(), max_bytes);
+        let chunk = Chunk::new(session, self.cursor.next(), texts.take(fitting));
         Ok(chunk.map(Arc::new))
     }
 }

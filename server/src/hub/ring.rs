@@ -6,7 +6,7 @@ use std::sync::Arc;
 use durable_sessions_protocol::id::SessionId;
 use durable_sessions_protocol::offset::Offset;
 
-use super::chunk::Chunk;
+use super::chunk::{self, Chunk};
 
 /// Bytes of frames a session keeps for its followers. Who is further behind reads the store.
 pub(super) const RING_MAX_BYTES: usize = 1024 * 1024;
@@ -56,19 +56,11 @@ impl Ring {
             return Some(Arc::clone(head));
         }
         // Behind by several small chunks, or inside one: put the wanted events together anew.
-        let mut bytes = 0;
-        let mut taken = 0_usize;
         let events = self.chunks.range(index..).enumerate().flat_map(|(nth, chunk)| {
             let skip = if nth == 0 { after.since(chunk.first().prev()) } else { 0 };
             chunk.events().skip(usize::try_from(skip).unwrap_or(usize::MAX))
         });
-        for event in events.clone() {
-            bytes += event.len() + 1;
-            if taken > 0 && bytes > max_bytes {
-                break;
-            }
-            taken += 1;
-        }
+        let taken = chunk::fitting(session, events.clone(), max_bytes);
         Chunk::new(session, after.next(), events.take(taken)).map(Arc::new)
     }
 }

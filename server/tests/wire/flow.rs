@@ -66,6 +66,43 @@ async fn a_client_that_sees_nothing_gets_no_more_than_the_window() {
 }
 
 #[tokio::test]
+async fn frames_of_small_events_keep_their_limit() {
+    let server = TestServer::start(&[]).await;
+    let mut client = server.client("agent/a").await;
+    let attach = json!({"type": "attach", "session": "s", "producer": {"id": "p"}});
+    assert_eq!(client.ask(attach).await["type"], "attached");
+    let mut sizes = Vec::new();
+    // More than is kept in memory: the later attach reads the store first.
+    for seq in 0..12 {
+        let events = vec![json!({"kind": "data", "name": "x".repeat(seq)}); 1024];
+        let producer = json!({"id": "p", "epoch": 1, "seq": seq});
+        let publish =
+            json!({"type": "publish", "session": "s", "producer": producer, "events": events});
+        assert_eq!(client.ask(publish).await["type"], "ack");
+        sizes.extend(take(&mut client, (seq as u64 + 1) * 1024).await);
+    }
+    let mut late = server.client("user/ann").await;
+    late.attach("s").await;
+    sizes.extend(take(&mut late, 12 * 1024).await);
+    let largest = sizes.into_iter().max().unwrap();
+    assert!(largest <= 64 * 1024, "{largest}");
+    assert!(largest > 64 * 1024 - 512, "{largest}");
+}
+
+/// Takes the events of session `s` up to an offset; the sizes of their frames.
+async fn take(client: &mut Client, last: u64) -> Vec<usize> {
+    let mut sizes = Vec::new();
+    loop {
+        let frame = client.frame_of("events").await;
+        sizes.push(frame.to_string().len());
+        seen(client, "s", &frame["last"]).await;
+        if frame["last"] == last {
+            return sizes;
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_long_catch_up_does_not_hold_up_another_session() {
     let server = TestServer::start(&[]).await;
     fill(&server, "long", 200).await;
