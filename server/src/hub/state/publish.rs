@@ -18,8 +18,9 @@ use crate::log::Record;
 pub(super) const PENDING_MAX_INPUTS: usize = 1024;
 
 impl Publish {
-    fn is_input(&self) -> bool {
-        self.drafts.as_ref().is_ok_and(|drafts| drafts.iter().any(is_input))
+    /// How many of its events are messages that will wait for an agent.
+    fn inputs(&self) -> usize {
+        self.drafts.as_ref().map_or(0, |drafts| drafts.iter().filter(|it| is_input(it)).count())
     }
 }
 
@@ -45,9 +46,7 @@ impl State {
         let Some(producer) = &publish.producer else {
             return self.publish_act(&publish.writer, publish.drafts?, now);
         };
-        if publish.is_input() {
-            self.check_room()?;
-        }
+        self.check_room(publish.inputs())?;
         let stream = match self.place(&publish.writer, producer, publish.declare_epoch)? {
             Place::Next { grant } => Stream { grant, seq: producer.seq },
             Place::Recorded(Recorded::Refused(refusal)) => return Err(refusal),
@@ -103,22 +102,20 @@ impl State {
             }
             Known::Other => Err(id_conflict(&key.1).into()),
             Known::No => {
-                if is_input(&draft) {
-                    self.check_room()?;
-                }
+                self.check_room(usize::from(is_input(&draft)))?;
                 self.publish_one(writer, Stream::default(), draft, now)
             }
         }
     }
 
-    fn check_room(&self) -> Result<(), Problem> {
-        if self.pending.len() < PENDING_MAX_INPUTS {
+    fn check_room(&self, inputs: usize) -> Result<(), Problem> {
+        if inputs == 0 || self.pending.len() + inputs <= PENDING_MAX_INPUTS {
             return Ok(());
         }
         Err(Problem::new(
             ErrorCode::RateLimited,
             format!(
-                "{PENDING_MAX_INPUTS} messages wait for an agent: send again when it has taken some"
+                "at most {PENDING_MAX_INPUTS} messages may wait for an agent: send again when it has taken some"
             ),
         ))
     }

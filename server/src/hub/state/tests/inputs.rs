@@ -146,5 +146,11 @@ fn only_so_many_inputs_wait_for_their_agents() {
     let note = r#"{"kind":"message","id":"n","role":"user","text":"hi","to":null}"#;
     bench.act("user/ann", note).unwrap();
     bench.act("agent/a", &start("r1", "assistant", "m0")).unwrap();
-    bench.act("user/ann", more).unwrap();
+    // There is room for one: two at a time are refused, and use no number up.
+    let (user, other) = (writer("user/ann", None), more.replace("more", "other"));
+    for _ in 0..2 {
+        let two = bench.publish(&user, Some(("p", 0, 0)), &[more, &other]);
+        assert_eq!(code(two), ErrorCode::RateLimited);
+    }
+    bench.publish(&user, Some(("p", 0, 0)), &[more]).unwrap();
 }
