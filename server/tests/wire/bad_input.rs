@@ -55,6 +55,11 @@ fn table() -> Vec<(&'static str, Message, Expect)> {
         ("bad UTF-8", Message::Frame(bad_utf8), Closed("invalid", 4200)),
         ("an oversize frame", Message::text(over_frame), Closed("too_large", 4204)),
         ("a second hello", text(json!({"type": "hello"})), Closed("invalid", 4202)),
+        (
+            "a bad second hello",
+            text(json!({"type": "hello", "client": 5})),
+            Closed("invalid", 4202),
+        ),
         ("an unknown frame", text(json!({"type": "dance", "request": 1})), Ignored),
         ("a token without a key", text(json!({"type": "token", "token": "t"})), Ignored),
         ("a wrong session id", attach(json!({"session": "a b"})), Refused("invalid")),

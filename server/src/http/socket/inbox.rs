@@ -84,6 +84,7 @@ impl<'a> Inbox<'a> {
         let frame = match parse(text) {
             Ok(frame) => frame,
             Err(Unreadable::BadFrame(bad)) => return self.bad(bad.request, bad.problem).await,
+            Err(Unreadable::BadHello(_)) => return Err(second_hello()),
             Err(Unreadable::NoFrame(problem)) => return Err(Ending::malformed(problem)),
         };
         match frame {
@@ -99,10 +100,7 @@ impl<'a> Inbox<'a> {
                 let detail = "this server does not support `fetch`: read over HTTP";
                 self.refuse(request, Problem::new(ErrorCode::NotSupported, detail)).await
             }
-            ClientFrame::Hello(_) => Err(Ending::Close {
-                code: close::HELLO_TWICE,
-                error: Some(invalid("a connection says `hello` once")),
-            }),
+            ClientFrame::Hello(_) => Err(second_hello()),
             ClientFrame::Pong(_) | ClientFrame::Token(_) | ClientFrame::Unknown => Ok(()),
         }
     }
@@ -248,11 +246,18 @@ fn too_many(runs: &[Id]) -> Option<Problem> {
         .then(|| invalid(format!("a frame names at most {RUNS_MAX_NAMED} runs")))
 }
 
+fn second_hello() -> Ending {
+    let error = Some(invalid("a connection says `hello` once"));
+    Ending::Close { code: close::HELLO_TWICE, error }
+}
+
 /// Why a message cannot be obeyed.
 pub(super) enum Unreadable {
     /// It is no frame at all: there is no telling what it was meant to be.
     NoFrame(Problem),
-    /// A frame of a known type that lacks something.
+    /// A `hello` that lacks something.
+    BadHello(Problem),
+    /// A frame of another known type that lacks something.
     BadFrame(BadFrame),
 }
 
@@ -261,12 +266,13 @@ pub(super) fn parse(text: &str) -> Result<ClientFrame<'_>, Unreadable> {
     #[derive(Deserialize)]
     struct Head {
         #[serde(rename = "type")]
-        _type: String,
+        frame_type: String,
     }
     if !text.trim_ascii_start().starts_with('{') {
         return Err(Unreadable::NoFrame(invalid("the frame is not a JSON object")));
     }
     ClientFrame::parse(text).map_err(|bad| match serde_json::from_str::<Head>(text) {
+        Ok(head) if head.frame_type == "hello" => Unreadable::BadHello(bad.problem),
         Ok(_) => Unreadable::BadFrame(bad),
         Err(_) => Unreadable::NoFrame(bad.problem),
     })

@@ -108,6 +108,7 @@ async fn hello(app: &App, socket: &mut Socket) -> Result<(Principal, Option<Id>)
             Ok((auth::claimed(principal.as_deref()).map_err(refused)?, client))
         }
         Ok(_) => Err(refused(invalid("the first frame is `hello`"))),
+        Err(Unreadable::BadHello(problem)) => Err(refused(problem)),
         Err(Unreadable::BadFrame(bad)) => Err(refused(bad.problem)),
         Err(Unreadable::NoFrame(problem)) => Err(Ending::malformed(problem)),
     }
