@@ -1,6 +1,5 @@
-import { RawClient } from "../../pkg/client.js";
+import { RawClient, start } from "./core.js";
 import { Told } from "./border.js";
-import { start } from "./core.js";
 import { deferred, type Deferred } from "./deferred.js";
 import { DurableSessionsError, failure, type Problem } from "./errors.js";
 import { randomId } from "./id.js";
