@@ -86,6 +86,8 @@ pub(super) struct Actor {
     pub(super) mailbox: mpsc::Receiver<Command>,
     pub(super) clock: Clock,
     pub(super) dispatcher: Dispatcher,
+    /// Whether a lease may have changed hands since the last report, which no batch shows.
+    pub(super) is_report_due: bool,
 }
 
 impl Actor {
@@ -135,7 +137,11 @@ impl Actor {
     /// answered at once.
     fn take_off(&mut self, answers: &mut Vec<Answer>) -> Option<Flight> {
         let expected_tail = self.live.tail();
+        let is_report_due = std::mem::take(&mut self.is_report_due);
         let Some(batch) = self.state.take_batch() else {
+            if is_report_due {
+                self.dispatcher.report(self.live.id(), self.report());
+            }
             for answer in answers.drain(..) {
                 answer.send();
             }
@@ -159,7 +165,7 @@ impl Actor {
     }
 
     fn report(&self) -> Report {
-        Report { offers: self.state.offers(), claimed: self.state.claimed() }
+        Report { offers: self.state.offers(), claims: self.state.claims() }
     }
 
     fn chunks(&self, first: Offset, batch: &Batch) -> Vec<Chunk> {
@@ -185,11 +191,18 @@ impl Actor {
                 answers.push(Answer::Published(to, result));
             }
             Command::Claim(writer, claim, to) => {
+                self.is_report_due = true;
                 let result = self.state.claim(&writer, &claim, now);
                 answers.push(Answer::Granted(to, result));
             }
-            Command::Renew(writer, runs) => self.state.renew(&writer, &runs),
-            Command::Leave(connection) => self.state.leave(&connection, now),
+            Command::Renew(writer, runs) => {
+                self.is_report_due = true;
+                self.state.renew(&writer, &runs);
+            }
+            Command::Leave(connection) => {
+                self.is_report_due = true;
+                self.state.leave(&connection, now);
+            }
             Command::Describe(to) => answers.push(Answer::Described(to, self.state.describe())),
             Command::Flush(to) => answers.push(Answer::Flushed(to)),
         }

@@ -1,8 +1,9 @@
 //! Which worker is offered which input.
 //!
 //! Sessions report what waits and what is being worked on; workers say what they serve. An offer
-//! holds one of a worker's slots for 10 s, or, once claimed, until the run is over. Nothing here
-//! is durable: after a restart sessions report and workers connect again.
+//! holds one of a worker's slots for 10 s, and a run one of the connection that keeps its lease,
+//! whoever was offered its input. Nothing here is durable: after a restart sessions report and
+//! workers connect again.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,7 +13,7 @@ use durable_sessions_protocol::id::{Id, SessionId};
 use durable_sessions_protocol::limits::WAKE_OFFER_MS;
 use tokio::sync::mpsc;
 
-use super::state::{Connection, Offer};
+use super::state::{Claim, Connection, Offer};
 
 /// Input offered to a worker.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,8 +33,8 @@ pub struct Wake {
 pub(super) struct Report {
     /// Inputs that may be claimed now.
     pub(super) offers: Vec<Offer>,
-    /// Inputs of open runs.
-    pub(super) claimed: Vec<Id>,
+    /// Runs that connections work on.
+    pub(super) claims: Vec<Claim>,
 }
 
 /// Shared by all sessions and connections of a server.
@@ -46,7 +47,7 @@ struct Table {
     waiting: BTreeMap<(SessionId, Id), Offer>,
     /// Workers in the order in which they are asked next.
     workers: VecDeque<Worker>,
-    /// Offers and claims that hold a slot.
+    /// What holds slots.
     held: Vec<Held>,
     next_offer: u64,
 }
@@ -60,13 +61,29 @@ struct Worker {
     wakes: mpsc::Sender<Wake>,
 }
 
+/// One slot of a connection.
 #[derive(Debug)]
 struct Held {
-    number: u64,
     connection: u64,
     session: SessionId,
-    offer: Offer,
-    claimed: bool,
+    by: HeldBy,
+}
+
+#[derive(Debug)]
+enum HeldBy {
+    /// Input that may still be claimed; the number tells one offer from another.
+    Offer(u64, Offer),
+    /// A run of this agent.
+    Run(Id),
+}
+
+impl Held {
+    fn agent(&self) -> &Id {
+        match &self.by {
+            HeldBy::Offer(_, offer) => &offer.agent,
+            HeldBy::Run(agent) => agent,
+        }
+    }
 }
 
 impl Dispatcher {
@@ -74,22 +91,20 @@ impl Dispatcher {
     pub(super) fn report(&self, session: &SessionId, report: Report) {
         let mut table = self.lock();
         table.waiting.retain(|(of, _), _| of != session);
-        table.held.retain_mut(|held| {
-            if held.session != *session {
-                return true;
-            }
-            if report.claimed.contains(&held.offer.input) {
-                held.claimed = true;
-                return true;
-            }
-            !held.claimed && report.offers.contains(&held.offer)
+        table.held.retain(|held| {
+            held.session != *session
+                || matches!(&held.by, HeldBy::Offer(_, offer) if report.offers.contains(offer))
         });
+        for Claim { agent, connection } in report.claims {
+            let (session, by) = (session.clone(), HeldBy::Run(agent));
+            table.held.push(Held { connection, session, by });
+        }
         for offer in report.offers {
-            let is_held = table
-                .held
-                .iter()
-                .any(|held| held.session == *session && held.offer.input == offer.input);
-            if !is_held {
+            let is_offered = table.held.iter().any(|held| {
+                held.session == *session
+                    && matches!(&held.by, HeldBy::Offer(_, other) if *other == offer)
+            });
+            if !is_offered {
                 table.waiting.insert((session.clone(), offer.agent.clone()), offer);
             }
         }
@@ -141,9 +156,15 @@ impl Dispatcher {
 
     fn expire(&self, number: u64) {
         let mut table = self.lock();
-        let (gone, held) =
-            table.held.drain(..).partition(|held| held.number == number && !held.claimed);
+        let (gone, held): (Vec<_>, _) = table
+            .held
+            .drain(..)
+            .partition(|held| matches!(held.by, HeldBy::Offer(offer, _) if offer == number));
         table.held = held;
+        // Whoever let it pass is asked again only after all others.
+        for held in &gone {
+            table.ask_last(held);
+        }
         table.wait_again(gone);
         self.offer_waiting(&mut table);
     }
@@ -166,8 +187,20 @@ impl Dispatcher {
 
 impl Table {
     fn wait_again(&mut self, gone: Vec<Held>) {
-        for held in gone.into_iter().filter(|held| !held.claimed) {
-            self.waiting.insert((held.session, held.offer.agent.clone()), held.offer);
+        for held in gone {
+            if let HeldBy::Offer(_, offer) = held.by {
+                self.waiting.insert((held.session, offer.agent.clone()), offer);
+            }
+        }
+    }
+
+    /// Moves a worker to the end of the queue.
+    fn ask_last(&mut self, held: &Held) {
+        let index = self.workers.iter().position(|worker| {
+            worker.connection == held.connection && worker.agent == *held.agent()
+        });
+        if let Some(worker) = index.and_then(|index| self.workers.remove(index)) {
+            self.workers.push_back(worker);
         }
     }
 
@@ -180,8 +213,8 @@ impl Table {
                 Some(connection) => {
                     self.next_offer += 1;
                     offered.push(self.next_offer);
-                    let number = self.next_offer;
-                    self.held.push(Held { number, connection, session, offer, claimed: false });
+                    let by = HeldBy::Offer(self.next_offer, offer);
+                    self.held.push(Held { connection, session, by });
                 }
                 None => {
                     self.waiting.insert((session, agent), offer);
@@ -215,7 +248,7 @@ impl Table {
 
     fn used_slots(&self, worker: &Worker) -> usize {
         let is_its =
-            |held: &&Held| held.connection == worker.connection && held.offer.agent == worker.agent;
+            |held: &&Held| held.connection == worker.connection && *held.agent() == worker.agent;
         self.held.iter().filter(is_its).count()
     }
 }
@@ -263,7 +296,12 @@ mod tests {
     }
 
     fn waiting(input: &str, attempt: u32) -> Report {
-        Report { offers: vec![offer(input, attempt)], claimed: Vec::new() }
+        Report { offers: vec![offer(input, attempt)], claims: Vec::new() }
+    }
+
+    /// A connection works on the input.
+    fn claimed_by(connection: u64) -> Report {
+        Report { offers: Vec::new(), claims: vec![Claim { agent: id("assistant"), connection }] }
     }
 
     #[tokio::test(start_paused = true)]
@@ -293,7 +331,7 @@ mod tests {
         let mut one = worker(&dispatcher, 1, 1, None);
         dispatcher.report(&session("s"), waiting("m1", 1));
         assert!(one.try_recv().is_ok());
-        dispatcher.report(&session("s"), Report { offers: Vec::new(), claimed: vec![id("m1")] });
+        dispatcher.report(&session("s"), claimed_by(1));
         dispatcher.report(&session("t"), waiting("m2", 1));
         tokio::time::sleep(Duration::from_secs(60)).await;
         assert!(one.try_recv().is_err());
@@ -302,11 +340,45 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn an_input_that_another_claimed_holds_no_slot_of_who_was_offered_it() {
+        let dispatcher = Dispatcher::default();
+        let mut one = worker(&dispatcher, 1, 1, None);
+        dispatcher.report(&session("s"), waiting("m1", 1));
+        assert!(one.try_recv().is_ok());
+        dispatcher.report(&session("t"), waiting("m2", 1));
+        assert!(one.try_recv().is_err());
+        dispatcher.report(&session("s"), claimed_by(7));
+        assert_eq!(one.try_recv().unwrap().session, session("t"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_run_that_was_taken_along_holds_a_slot() {
+        let dispatcher = Dispatcher::default();
+        dispatcher.report(&session("s"), claimed_by(2));
+        let mut two = worker(&dispatcher, 2, 1, None);
+        dispatcher.report(&session("t"), waiting("m2", 1));
+        assert!(two.try_recv().is_err());
+        dispatcher.report(&session("s"), Report::default());
+        assert_eq!(two.try_recv().unwrap().session, session("t"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_worker_that_came_later_is_asked_before_one_that_let_an_offer_pass() {
+        let dispatcher = Dispatcher::default();
+        let mut one = worker(&dispatcher, 1, 1, None);
+        dispatcher.report(&session("s"), waiting("m1", 1));
+        assert!(one.try_recv().is_ok());
+        let mut two = worker(&dispatcher, 2, 1, None);
+        assert_eq!(two.recv().await.unwrap().input, id("m1"));
+        assert!(one.try_recv().is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_lost_input_is_offered_again() {
         let dispatcher = Dispatcher::default();
         let mut one = worker(&dispatcher, 1, 1, None);
         dispatcher.report(&session("s"), waiting("m1", 1));
-        dispatcher.report(&session("s"), Report { offers: Vec::new(), claimed: vec![id("m1")] });
+        dispatcher.report(&session("s"), claimed_by(1));
         dispatcher.disconnect(&connection(1));
         dispatcher.report(&session("s"), waiting("m1", 2));
         let mut two = worker(&dispatcher, 2, 1, None);

@@ -193,6 +193,7 @@ impl Hub {
             mailbox: commands,
             clock: self.0.clock,
             dispatcher: self.0.dispatcher.clone(),
+            is_report_due: false,
         };
         let hub = self.clone();
         let ended_live = Arc::clone(&live);

@@ -235,18 +235,6 @@ async fn reading_makes_no_session() {
 }
 
 #[tokio::test]
-async fn health_readiness_and_metrics_are_told() {
-    let server = TestServer::start(&[]).await;
-    assert_eq!(Request::get("/healthz").send(server.address).await.status, 200);
-    assert_eq!(Request::get("/readyz").send(server.address).await.status, 200);
-    assert_eq!(server.metric("durable_sessions_connections").await, 0);
-    let client = server.client("user/ann").await;
-    assert_eq!(server.metric("durable_sessions_connections").await, 1);
-    drop(client);
-    while server.metric("durable_sessions_connections").await > 0 {}
-}
-
-#[tokio::test]
 async fn a_producers_place_and_a_refusal_make_no_session() {
     let server = TestServer::start(&[]).await;
     let mut writer = server.client("agent/a").await;
@@ -265,6 +253,18 @@ async fn a_producers_place_and_a_refusal_make_no_session() {
             assert_eq!(reply.send(server.address).await.status, 404, "{session}{path}");
         }
     }
+}
+
+#[tokio::test]
+async fn health_readiness_and_metrics_are_told() {
+    let server = TestServer::start(&[]).await;
+    assert_eq!(Request::get("/healthz").send(server.address).await.status, 200);
+    assert_eq!(Request::get("/readyz").send(server.address).await.status, 200);
+    assert_eq!(server.metric("durable_sessions_connections").await, 0);
+    let client = server.client("user/ann").await;
+    assert_eq!(server.metric("durable_sessions_connections").await, 1);
+    drop(client);
+    while server.metric("durable_sessions_connections").await > 0 {}
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use durable_sessions_protocol::limits::{INPUT_EXPIRY_MS, INPUT_MAX_ATTEMPTS};
 use durable_sessions_protocol::offset::Offset;
 
 use super::State;
+use super::runs::Lease;
 
 /// What the rules know of a message.
 #[derive(Debug, Clone)]
@@ -46,6 +47,15 @@ pub struct Offer {
     pub attempt: u32,
 }
 
+/// An open run that works on an input, and the connection that keeps its lease.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    /// Whose input.
+    pub agent: Id,
+    /// [`super::Connection::number`].
+    pub connection: u64,
+}
+
 impl State {
     /// The oldest unclaimed input of each agent that has no open run.
     #[must_use]
@@ -68,11 +78,15 @@ impl State {
         offers
     }
 
-    /// The inputs that open runs work on.
+    /// The open runs on inputs that connections hold.
     #[must_use]
-    pub fn claimed(&self) -> Vec<Id> {
-        let inputs = self.open.iter().filter_map(|id| self.runs.get(id)?.input.clone());
-        inputs.collect()
+    pub fn claims(&self) -> Vec<Claim> {
+        let runs = self.open.iter().filter_map(|id| self.runs.get(id));
+        let claims = runs.filter(|run| run.input.is_some()).filter_map(|run| match run.lease {
+            Lease::Held(connection) => Some(Claim { agent: run.agent.clone(), connection }),
+            Lease::Until(_) => None,
+        });
+        claims.collect()
     }
 
     /// Whether the agent has an open run that works on an input.

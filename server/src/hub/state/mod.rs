@@ -31,7 +31,7 @@ use durable_sessions_protocol::offset::Offset;
 use serde::Serialize;
 
 use self::acts::Acts;
-pub use self::inputs::Offer;
+pub use self::inputs::{Claim, Offer};
 use self::inputs::{Input, MessageInfo};
 use self::producers::Producers;
 use self::runs::Run;
