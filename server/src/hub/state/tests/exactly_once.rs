@@ -214,6 +214,7 @@ proptest! {
         failure_persistence: None,
         ..ProptestConfig::default()
     })]
+    // DS-4.1, DS-4.4, DS-4.9
     #[test]
     fn each_acknowledged_publish_is_in_the_log_once(
         steps in prop::collection::vec((0..16_u8, 0..4_usize), 0..120)

@@ -18,6 +18,7 @@ fn offer(agent: &str, input: &str, attempt: u32) -> Offer {
     Offer { agent: id(agent), input: id(input), attempt }
 }
 
+// DS-7.1, DS-7.4
 #[test]
 fn the_oldest_input_of_each_idle_agent_is_on_offer() {
     let mut bench = Bench::new();
@@ -35,6 +36,7 @@ fn the_oldest_input_of_each_idle_agent_is_on_offer() {
     assert_eq!(bench.state.offers(), [offer("assistant", "m2", 1), offer("writer", "m3", 1)]);
 }
 
+// DS-7.2
 #[test]
 fn only_the_first_run_claims_an_input() {
     let mut bench = Bench::new();
@@ -48,6 +50,7 @@ fn only_the_first_run_claims_an_input() {
     assert_eq!(code(bench.act("agent/a", &start("r2", "assistant", "n"))), ErrorCode::NotFound);
 }
 
+// DS-5.3, DS-5.4
 #[test]
 fn a_run_over_http_is_lost_when_its_writer_is_silent_for_the_lease() {
     let mut bench = Bench::new();
@@ -63,6 +66,7 @@ fn a_run_over_http_is_lost_when_its_writer_is_silent_for_the_lease() {
     assert_eq!(bench.state.offers(), [offer("assistant", "m1", 2)]);
 }
 
+// DS-5.3
 #[test]
 fn over_http_every_append_renews_all_runs_of_its_writer() {
     let mut bench = Bench::new();
@@ -78,6 +82,7 @@ fn over_http_every_append_renews_all_runs_of_its_writer() {
     assert_eq!(bench.last_event(), r#"{"kind":"run.ended","run":"r1","outcome":"lost"}"#);
 }
 
+// DS-5.3, DS-5.5
 #[test]
 fn a_connection_holds_its_runs_and_its_loss_starts_their_lease() {
     let mut bench = Bench::new();
@@ -102,6 +107,7 @@ fn a_connection_holds_its_runs_and_its_loss_starts_their_lease() {
     assert_eq!(bench.last_event(), r#"{"kind":"run.ended","run":"r1","outcome":"lost"}"#);
 }
 
+// DS-7.7
 #[test]
 fn an_input_whose_runs_are_lost_expires_after_the_third() {
     let mut bench = Bench::new();
@@ -120,6 +126,7 @@ fn an_input_whose_runs_are_lost_expires_after_the_third() {
     assert_eq!(code(bench.act("agent/a", &start("r4", "assistant", "m1"))), ErrorCode::RunEnded);
 }
 
+// DS-7.7
 #[test]
 fn an_input_nobody_claims_expires() {
     let mut bench = Bench::new();

@@ -9,6 +9,7 @@ fn delta(text: &str) -> String {
     format!(r#"{{"kind":"delta","run":"r1","message":"a1","text":"{text}"}}"#)
 }
 
+// DS-4.3
 #[test]
 fn the_same_act_is_answered_with_its_first_offset_also_after_a_restart() {
     let mut bench = Bench::new();
@@ -26,6 +27,7 @@ fn the_same_act_is_answered_with_its_first_offset_also_after_a_restart() {
     assert_eq!(code(bench.act("user/bob", HELLO)), ErrorCode::IdConflict);
 }
 
+// DS-4.2
 #[test]
 fn without_a_producer_only_data_may_lack_an_id() {
     let mut bench = Bench::new();
@@ -40,6 +42,7 @@ fn without_a_producer_only_data_may_lack_an_id() {
     assert_eq!(code(two), ErrorCode::Invalid);
 }
 
+// Section 4: whole or not at all
 #[test]
 fn a_publish_of_several_events_is_admitted_or_refused_whole() {
     let mut bench = Bench::new();
@@ -54,6 +57,7 @@ fn a_publish_of_several_events_is_admitted_or_refused_whole() {
     assert_eq!((whole.first.as_u64(), whole.last.as_u64()), (2, 3));
 }
 
+// DS-4.5, DS-4.7
 #[test]
 fn a_sequence_number_gets_its_recorded_outcome_again() {
     let mut bench = Bench::new();
@@ -76,6 +80,7 @@ fn a_sequence_number_gets_its_recorded_outcome_again() {
     assert_eq!(bench.log().len(), 4);
 }
 
+// DS-4.6, DS-4.10
 #[test]
 fn a_gap_or_a_lower_epoch_is_refused_with_what_is_expected_and_uses_nothing_up() {
     let mut bench = Bench::new();
@@ -94,6 +99,7 @@ fn a_gap_or_a_lower_epoch_is_refused_with_what_is_expected_and_uses_nothing_up()
     assert!(bench.publish(&writer("agent/b", None), Some(("p", 0, 0)), &[data]).is_ok());
 }
 
+// DS-4.8, DS-5.2
 #[test]
 fn a_new_process_fences_the_old_one_and_keeps_the_runs_it_names() {
     let mut bench = Bench::new();
@@ -116,6 +122,7 @@ fn a_new_process_fences_the_old_one_and_keeps_the_runs_it_names() {
     assert_eq!(bench.last_event(), r#"{"kind":"run.ended","run":"r1","outcome":"lost"}"#);
 }
 
+// DS-5.1, DS-3.7
 #[test]
 fn only_the_owner_writes_to_a_run() {
     let mut bench = Bench::new();

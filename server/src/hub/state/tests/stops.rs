@@ -23,6 +23,7 @@ fn ended(bench: &mut Bench, run: &str, outcome: &str) -> Result<super::Published
 const DELTA: &str = r#"{"kind":"delta","id":"d","run":"r1","message":"a1","text":"x"}"#;
 const STOP_RUN: &str = r#"{"kind":"stop.requested","id":"s1","run":"r1"}"#;
 
+// DS-6.2, DS-6.5, DS-6.8
 #[test]
 fn after_a_stop_only_the_end_of_the_run_passes() {
     let mut bench = Bench::new();
@@ -43,6 +44,7 @@ fn after_a_stop_only_the_end_of_the_run_passes() {
     assert_eq!(code(bench.act("user/bob", again)), ErrorCode::RunEnded);
 }
 
+// DS-6.6
 #[test]
 fn a_rude_agents_run_is_ended_by_the_server_and_the_grace_survives_restarts() {
     let mut bench = Bench::new();
@@ -61,6 +63,7 @@ fn a_rude_agents_run_is_ended_by_the_server_and_the_grace_survives_restarts() {
     assert_eq!(code(bench.act("agent/a", DELTA)), ErrorCode::RunEnded);
 }
 
+// DS-6.9
 #[test]
 fn a_later_stop_of_a_stopping_run_keeps_the_clock() {
     let mut bench = Bench::new();
@@ -74,6 +77,7 @@ fn a_later_stop_of_a_stopping_run_keeps_the_clock() {
     assert_eq!(bench.last_event(), r#"{"kind":"run.ended","run":"r1","outcome":"stopped"}"#);
 }
 
+// DS-6.3, DS-6.7
 #[test]
 fn a_message_stopped_before_its_run_starts_is_never_answered() {
     let mut bench = Bench::new();
@@ -91,6 +95,7 @@ fn a_message_stopped_before_its_run_starts_is_never_answered() {
     assert_eq!(code(bench.act("user/ann", again)), ErrorCode::RunEnded);
 }
 
+// DS-6.4
 #[test]
 fn a_stop_of_all_that_comes_late_spares_what_it_had_not_seen() {
     let mut bench = Bench::new();
@@ -112,6 +117,7 @@ fn a_stop_of_all_that_comes_late_spares_what_it_had_not_seen() {
     assert_eq!(bench.last_event(), r#"{"kind":"input.state","id":"m3","state":"stopped"}"#);
 }
 
+// DS-6.1, DS-6.9
 #[test]
 fn a_refused_stop_says_why_and_appends_nothing() {
     let mut bench = Bench::new();
