@@ -1,7 +1,6 @@
 //! Names on the wire, parsed once into types that cannot be wrong.
 
 use std::fmt;
-use std::sync::Arc;
 
 /// Longest session id, in bytes.
 pub const SESSION_ID_MAX_BYTES: usize = 128;
@@ -22,11 +21,17 @@ pub enum IdError {
     Character(char),
 }
 
+/// Ids are cloned much and shared by threads. In a page they are few, and there is one thread.
+#[cfg(not(target_arch = "wasm32"))]
+type Text = std::sync::Arc<str>;
+#[cfg(target_arch = "wasm32")]
+type Text = Box<str>;
+
 macro_rules! id_type {
     ($(#[$doc:meta])* $name:ident, $max:expr, $allowed:expr) => {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $name(Arc<str>);
+        pub struct $name(Text);
 
         impl $name {
             /// Parses the id, or says what is wrong with it.
