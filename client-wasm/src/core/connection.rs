@@ -38,8 +38,8 @@ pub(super) struct Connection {
     published: Published,
 }
 
-/// What the app knows: status, time of the next attempt, error.
-type Published = (Status, Option<u64>, Option<Problem>);
+/// What the app knows: status, time of the next attempt, whether there is an error.
+type Published = (Status, Option<u64>, bool);
 
 #[derive(Debug)]
 enum State {
@@ -93,7 +93,7 @@ impl Connection {
             has_renewed_token: false,
             not_before: 0,
             told: None,
-            published: (Status::Connecting, None, None),
+            published: (Status::Connecting, None, false),
         }
     }
 
@@ -331,9 +331,10 @@ impl Connection {
             | State::Opening { .. }
             | State::Greeting { .. } => (Status::Connecting, None, None),
         };
-        if self.published != now {
-            self.published = now.clone();
-            let (status, retry_at, error) = now;
+        let (status, retry_at, error) = now;
+        let published = (status, retry_at, error.is_some());
+        if self.published != published {
+            self.published = published;
             out.push_back(Output::Status { status, retry_at, error });
         }
     }

@@ -3,6 +3,7 @@
 use durable_sessions_protocol::id::{Id, SessionId};
 
 use super::act::Act;
+#[cfg(not(target_arch = "wasm32"))]
 use super::writer::{RunEnd, Started};
 
 /// Who the client is and where its randomness comes from.
@@ -77,6 +78,7 @@ pub enum Input<N> {
         act: Act,
     },
     /// Write runs to a session as this producer. Implies following it; see [`Input::Attach`].
+    #[cfg(not(target_arch = "wasm32"))]
     Produce {
         /// Which session.
         session: SessionId,
@@ -85,6 +87,7 @@ pub enum Input<N> {
     },
     /// Start a run. Ends in [`Output::RunStarted`](super::Output::RunStarted) or
     /// [`Output::RunRefused`](super::Output::RunRefused).
+    #[cfg(not(target_arch = "wasm32"))]
     StartRun {
         /// Which session; [`Input::Produce`] comes first.
         session: SessionId,
@@ -92,6 +95,7 @@ pub enum Input<N> {
         started: Started,
     },
     /// One event of an open run, as JSON text. See [`super::Client::has_room`] for backpressure.
+    #[cfg(not(target_arch = "wasm32"))]
     Write {
         /// Which session.
         session: SessionId,
@@ -102,6 +106,7 @@ pub enum Input<N> {
     },
     /// End a run. A run that was stopped meanwhile ends `stopped` whatever is said here. Ends in
     /// [`Output::RunEnded`](super::Output::RunEnded).
+    #[cfg(not(target_arch = "wasm32"))]
     EndRun {
         /// Which session.
         session: SessionId,
@@ -111,6 +116,7 @@ pub enum Input<N> {
         end: RunEnd,
     },
     /// Offer to work on an agent's input; offered again on every connection. 0 slots withdraw.
+    #[cfg(not(target_arch = "wasm32"))]
     Serve {
         /// Whose input.
         agent: Id,
@@ -120,6 +126,7 @@ pub enum Input<N> {
         slots: u32,
     },
     /// The work of an [`Output::Wake`](super::Output::Wake) is over, however: its slot is free.
+    #[cfg(not(target_arch = "wasm32"))]
     WakeDone {
         /// Whose input.
         agent: Id,

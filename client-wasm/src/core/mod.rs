@@ -20,6 +20,7 @@ mod output;
 #[cfg_attr(target_arch = "wasm32", path = "absent/serve.rs")]
 mod serve;
 mod session;
+#[cfg(not(target_arch = "wasm32"))]
 mod work;
 #[cfg_attr(target_arch = "wasm32", path = "absent/writer.rs")]
 mod writer;
@@ -52,7 +53,7 @@ pub struct Client<N> {
     sessions: Vec<Session>,
     serve: Serve,
     requests: Requests,
-    /// What was asked on the socket in use and not answered, in order.
+    /// What was asked on the socket in use and not answered, in no order.
     pending: Vec<Pending>,
     event_max_bytes: usize,
     /// When to name the open runs next.
@@ -178,20 +179,6 @@ impl<N: Node> Client<N> {
             Input::Reconnect if !self.has_ended => self.connection.reconnect(now, out),
             Input::Reconnect => {}
             Input::Close => self.end(),
-            Input::Attach { .. } | Input::Detach { .. } | Input::Send { .. } => {
-                self.command(now, input);
-            }
-            Input::Produce { .. }
-            | Input::StartRun { .. }
-            | Input::Write { .. }
-            | Input::EndRun { .. }
-            | Input::Serve { .. }
-            | Input::WakeDone { .. } => self.work(now, input),
-        }
-    }
-
-    fn command(&mut self, now: u64, input: Input<N>) {
-        match input {
             Input::Attach { session, follow } => {
                 if let Some(session) = self.open(now, session) {
                     session.follow(follow);
@@ -199,24 +186,13 @@ impl<N: Node> Client<N> {
             }
             Input::Detach { session } => self.detach(&session),
             Input::Send { session, act } => self.send(now, session, act),
-            Input::Reconnect
-            | Input::Close
-            | Input::Token { .. }
-            | Input::Opened { .. }
-            | Input::Frame { .. }
-            | Input::Malformed { .. }
-            | Input::Closed { .. }
-            | Input::Timeout
-            | Input::Woke
-            | Input::Restored
-            | Input::Suspend
-            | Input::Network { .. }
-            | Input::Produce { .. }
+            #[cfg(not(target_arch = "wasm32"))]
+            Input::Produce { .. }
             | Input::StartRun { .. }
             | Input::Write { .. }
             | Input::EndRun { .. }
             | Input::Serve { .. }
-            | Input::WakeDone { .. } => {}
+            | Input::WakeDone { .. } => self.work(now, input),
         }
     }
 
@@ -263,6 +239,7 @@ impl<N: Node> Client<N> {
                 self.session_frame(now, &frame_type, frame, bytes);
             }
             "ack" | "refused" if is_live => self.answer(now, &frame_type, frame),
+            #[cfg(not(target_arch = "wasm32"))]
             "wake" if is_live => self.wake(now, frame),
             "ping" => {
                 let pong = Frame::new("pong").optional_number("request", frame.number("request"));
@@ -311,10 +288,13 @@ impl<N: Node> Client<N> {
 
     fn answer(&mut self, now: u64, frame_type: &str, frame: &N) {
         let Some(request) = frame.number("request") else { return };
-        let Some(index) = self.pending.iter().position(|asked| asked.request == request) else {
-            return;
+        let asked = self.pending.iter().position(|asked| asked.request == request);
+        let (Some(index), Some(last)) = (asked, self.pending.pop()) else { return };
+        // `Vec::swap_remove`, without the text of its panic.
+        let asked = match self.pending.get_mut(index) {
+            Some(asked) => std::mem::replace(asked, last),
+            None => last,
         };
-        let asked = self.pending.remove(index);
         let found = find(&mut self.sessions, asked.session.as_str());
         let Some(session) = found else { return };
         let out = &mut self.outputs;

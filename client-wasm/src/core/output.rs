@@ -159,6 +159,7 @@ pub enum Output<N> {
     },
 
     /// Input for a worker; [`Input::WakeDone`](super::Input::WakeDone) frees its slot.
+    #[cfg(not(target_arch = "wasm32"))]
     Wake {
         /// Whose input.
         agent: Id,
@@ -170,6 +171,7 @@ pub enum Output<N> {
         attempt: u32,
     },
     /// A run's start is in the log: its handler may begin.
+    #[cfg(not(target_arch = "wasm32"))]
     RunStarted {
         /// Which session.
         session: SessionId,
@@ -179,6 +181,7 @@ pub enum Output<N> {
         offset: Offset,
     },
     /// A run could not start, or the log no longer knows it as this writer's. It is forgotten.
+    #[cfg(not(target_arch = "wasm32"))]
     RunRefused {
         /// Which session.
         session: SessionId,
@@ -188,6 +191,7 @@ pub enum Output<N> {
         problem: Problem,
     },
     /// A run was stopped: nothing it writes enters the log any more. It still has to be ended.
+    #[cfg(not(target_arch = "wasm32"))]
     RunStopped {
         /// Which session.
         session: SessionId,
@@ -195,6 +199,7 @@ pub enum Output<N> {
         run: Id,
     },
     /// A publish of a run was refused; the run goes on without it.
+    #[cfg(not(target_arch = "wasm32"))]
     WriteRefused {
         /// Which session.
         session: SessionId,
@@ -204,6 +209,7 @@ pub enum Output<N> {
         problem: Problem,
     },
     /// A run's end is in the log. It is forgotten.
+    #[cfg(not(target_arch = "wasm32"))]
     RunEnded {
         /// Which session.
         session: SessionId,
@@ -211,11 +217,13 @@ pub enum Output<N> {
         run: Id,
     },
     /// [`super::Client::has_room`] became true again.
+    #[cfg(not(target_arch = "wasm32"))]
     WriterReady {
         /// Which session.
         session: SessionId,
     },
     /// A newer process writes with this producer id; its runs are not this client's any more.
+    #[cfg(not(target_arch = "wasm32"))]
     ProducerFenced {
         /// Which session.
         session: SessionId,

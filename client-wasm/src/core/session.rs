@@ -217,7 +217,8 @@ impl Session {
             }
             Step::Take { skip } => skip,
         };
-        events.drain(..skip.min(events.len()));
+        let mut at = 0..;
+        events.retain(|_| at.next() >= Some(skip));
         if let Some(writer) = &mut self.writer {
             for event in &events {
                 writer.observe(event, reports);

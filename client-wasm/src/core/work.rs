@@ -3,108 +3,94 @@
 //! The browser build leaves it out, for it would be a third of the module: there
 //! [`Writer`](super::writer::Writer) is a type without values, and all that asks one goes with it.
 
-use super::{Client, Input};
+use durable_sessions_protocol::fold::Node;
+use durable_sessions_protocol::id::{Id, SessionId};
 
-#[cfg(target_arch = "wasm32")]
-impl<N> Client<N> {
-    pub(super) fn work(&mut self, _now: u64, _input: Input<N>) {}
+use super::serve::Wake;
+use super::{Client, Input, Output, closed, writer};
 
-    pub(super) fn wake(&mut self, _now: u64, _frame: &N) {}
+impl<N: Node> Client<N> {
+    pub(super) fn work(&mut self, now: u64, input: Input<N>) {
+        match input {
+            Input::Produce { session, producer } => {
+                if let Some(session) = self.open(now, session) {
+                    session.produce(producer);
+                }
+            }
+            Input::StartRun { session, started } => {
+                let run = started.run.clone();
+                if !self.write(&session, |writer, reports| writer.start(&started, reports)) {
+                    let problem = closed("the session is not written to");
+                    self.outputs.push_back(Output::RunRefused { session, run, problem });
+                }
+            }
+            Input::Write { session, run, event } => {
+                self.write(&session, |writer, reports| writer.write(&run, event, reports));
+            }
+            Input::EndRun { session, run, end } => {
+                self.write(&session, |writer, _| writer.end(&run, end));
+            }
+            Input::Serve { agent, sessions, slots } => {
+                self.serve.offer(agent.clone(), sessions, slots);
+                if let Some(socket) = self.connection.live_socket() {
+                    for text in self.serve.frames(Some(&agent)) {
+                        self.outputs.push_back(Output::Transmit { socket, text });
+                    }
+                }
+                if !self.has_ended {
+                    self.connection.start(now, &mut self.outputs);
+                }
+            }
+            Input::WakeDone { agent, session, input } => {
+                let next = self.serve.done(&agent, &session, &input, now);
+                self.outputs.extend(next.map(wake_output));
+            }
+            Input::Attach { .. }
+            | Input::Detach { .. }
+            | Input::Send { .. }
+            | Input::Reconnect
+            | Input::Close
+            | Input::Token { .. }
+            | Input::Opened { .. }
+            | Input::Frame { .. }
+            | Input::Malformed { .. }
+            | Input::Closed { .. }
+            | Input::Timeout
+            | Input::Woke
+            | Input::Restored
+            | Input::Suspend
+            | Input::Network { .. } => {}
+        }
+    }
+
+    pub(super) fn wake(&mut self, now: u64, frame: &N) {
+        let id = |name| frame.text(name).and_then(|id| Id::parse(&id).ok());
+        let session = frame.text("session").and_then(|id| SessionId::parse(&id).ok());
+        let (Some(agent), Some(session), Some(input)) = (id("agent"), session, id("input")) else {
+            return;
+        };
+        let attempt = frame.number("attempt").and_then(|attempt| u32::try_from(attempt).ok());
+        let wake = Wake { agent, session, input, attempt: attempt.unwrap_or(1) };
+        self.outputs.extend(self.serve.wake(wake, now).map(wake_output));
+    }
+
+    /// Hands something to a session's writer. `false`: it has none.
+    fn write(
+        &mut self,
+        id: &SessionId,
+        act: impl FnOnce(&mut writer::Writer, &mut Vec<writer::Report>),
+    ) -> bool {
+        let session = self.sessions.iter_mut().find(|session| session.id == *id);
+        let Some(session) = session else { return false };
+        let Some(writer) = &mut session.writer else { return false };
+        let mut reports = Vec::new();
+        act(writer, &mut reports);
+        session.report(reports, &mut self.outputs);
+        true
+    }
 }
 
-#[cfg(not(target_arch = "wasm32"))]
-mod programs {
-    use durable_sessions_protocol::fold::Node;
-    use durable_sessions_protocol::id::{Id, SessionId};
-
-    use super::super::serve::Wake;
-    use super::super::{Output, closed, writer};
-    use super::{Client, Input};
-
-    impl<N: Node> Client<N> {
-        pub(in super::super) fn work(&mut self, now: u64, input: Input<N>) {
-            match input {
-                Input::Produce { session, producer } => {
-                    if let Some(session) = self.open(now, session) {
-                        session.produce(producer);
-                    }
-                }
-                Input::StartRun { session, started } => {
-                    let run = started.run.clone();
-                    if !self.write(&session, |writer, reports| writer.start(&started, reports)) {
-                        let problem = closed("the session is not written to");
-                        self.outputs.push_back(Output::RunRefused { session, run, problem });
-                    }
-                }
-                Input::Write { session, run, event } => {
-                    self.write(&session, |writer, reports| writer.write(&run, event, reports));
-                }
-                Input::EndRun { session, run, end } => {
-                    self.write(&session, |writer, _| writer.end(&run, end));
-                }
-                Input::Serve { agent, sessions, slots } => {
-                    self.serve.offer(agent.clone(), sessions, slots);
-                    if let Some(socket) = self.connection.live_socket() {
-                        for text in self.serve.frames(Some(&agent)) {
-                            self.outputs.push_back(Output::Transmit { socket, text });
-                        }
-                    }
-                    if !self.has_ended {
-                        self.connection.start(now, &mut self.outputs);
-                    }
-                }
-                Input::WakeDone { agent, session, input } => {
-                    let next = self.serve.done(&agent, &session, &input, now);
-                    self.outputs.extend(next.map(wake_output));
-                }
-                Input::Attach { .. }
-                | Input::Detach { .. }
-                | Input::Send { .. }
-                | Input::Reconnect
-                | Input::Close
-                | Input::Token { .. }
-                | Input::Opened { .. }
-                | Input::Frame { .. }
-                | Input::Malformed { .. }
-                | Input::Closed { .. }
-                | Input::Timeout
-                | Input::Woke
-                | Input::Restored
-                | Input::Suspend
-                | Input::Network { .. } => {}
-            }
-        }
-
-        pub(in super::super) fn wake(&mut self, now: u64, frame: &N) {
-            let id = |name| frame.text(name).and_then(|id| Id::parse(&id).ok());
-            let session = frame.text("session").and_then(|id| SessionId::parse(&id).ok());
-            let (Some(agent), Some(session), Some(input)) = (id("agent"), session, id("input"))
-            else {
-                return;
-            };
-            let attempt = frame.number("attempt").and_then(|attempt| u32::try_from(attempt).ok());
-            let wake = Wake { agent, session, input, attempt: attempt.unwrap_or(1) };
-            self.outputs.extend(self.serve.wake(wake, now).map(wake_output));
-        }
-
-        /// Hands something to a session's writer. `false`: it has none.
-        fn write(
-            &mut self,
-            id: &SessionId,
-            act: impl FnOnce(&mut writer::Writer, &mut Vec<writer::Report>),
-        ) -> bool {
-            let session = self.sessions.iter_mut().find(|session| session.id == *id);
-            let Some(session) = session else { return false };
-            let Some(writer) = &mut session.writer else { return false };
-            let mut reports = Vec::new();
-            act(writer, &mut reports);
-            session.report(reports, &mut self.outputs);
-            true
-        }
-    }
-
-    fn wake_output<N>(wake: Wake) -> Output<N> {
-        let Wake { agent, session, input, attempt } = wake;
-        Output::Wake { agent, session, input, attempt }
-    }
+fn wake_output<N>(wake: Wake) -> Output<N> {
+    let Wake { agent, session, input, attempt } = wake;
+    Output::Wake { agent, session, input, attempt }
 }

@@ -21,7 +21,7 @@ mod op {
 }
 
 /// One flat array: the number and then the fields, those of which there are many at the end.
-/// `None` for what a driver does or a page is not told.
+/// `None` for what a driver does.
 #[must_use]
 pub fn encode(output: Output<JsNode>) -> Option<Array> {
     let flat = Flat::new();
@@ -67,15 +67,7 @@ pub fn encode(output: Output<JsNode>) -> Option<Array> {
         }
         Output::Open { .. }
         | Output::Transmit { .. }
-        | Output::Disconnect { .. }
-        | Output::Wake { .. }
-        | Output::RunStarted { .. }
-        | Output::RunRefused { .. }
-        | Output::RunStopped { .. }
-        | Output::WriteRefused { .. }
-        | Output::RunEnded { .. }
-        | Output::WriterReady { .. }
-        | Output::ProducerFenced { .. } => return None,
+        | Output::Disconnect { .. } => return None,
     }
     Some(flat.array().clone())
 }
