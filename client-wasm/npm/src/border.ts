@@ -1,13 +1,43 @@
-// What crosses the border from the core: flat arrays, a number first and then the fields. The numbers
-// are those of `src/web/told.rs` and `src/web/patch.rs`, and a test compares them.
+// What crosses the border to the core and back.
+//
+// The core is told objects; see `src/web/command.rs`. It tells flat arrays, a number first and then the
+// fields, whose numbers are those of `src/web/told.rs` and `src/web/patch.rs`: a test compares them.
+import type { ErrorCode } from "./errors.js";
+
+/** What the core starts with. */
+export interface CoreOptions {
+  url: string;
+  client: string;
+  seed: number;
+  as: string | undefined;
+  hasTokens: boolean;
+  WebSocket: unknown;
+  ignore: () => void;
+  global: unknown;
+}
+
+/** What the core can be asked for. */
+export type Command =
+  | { type: "attach"; session: string; events: boolean }
+  | { type: "detach"; session: string }
+  | { type: "send"; session: string; id: string; event: string }
+  | { type: "stop"; session: string; id: string; run: string | undefined; message: string | undefined; only: boolean }
+  | { type: "token"; attempt: number; token: string | null | undefined; failed: boolean }
+  | { type: "reconnect" | "close" };
+
+/** The core: takes a command, and answers `false` when an id in it is not an id. */
+export type Core = (command: Command) => boolean;
+
+/** The fields of an error, of which there are none without one. */
+export type Problem = [code?: ErrorCode, detail?: string, retryable?: boolean, isUnknown?: boolean, retryAfterMs?: number];
 
 /** What the core tells. */
 export const enum Told {
   /** attempt */
   Token = 0,
-  /** status, retryAt, problem */
+  /** status, retryAt, and then the error */
   Status = 1,
-  /** session, status, problem */
+  /** session, status, and then the error */
   Session = 2,
   /** session, log */
   Reset = 3,
@@ -17,7 +47,7 @@ export const enum Told {
   Events = 5,
   /** session, id, offset, and then the runs that a stop fenced */
   Sent = 6,
-  /** session, id, problem */
+  /** session, id, and then the error */
   Refused = 7,
 }
 

@@ -1,7 +1,7 @@
-import { RawClient, start } from "./core.js";
-import { Told } from "./border.js";
+import { core } from "./core.js";
+import { Told, type Core, type Problem } from "./border.js";
 import { deferred, type Deferred } from "./deferred.js";
-import { DurableSessionsError, failure, type Problem } from "./errors.js";
+import { DurableSessionsError, failure } from "./errors.js";
 import { randomId } from "./id.js";
 import { call, Subscribers } from "./schedule.js";
 import { SessionObject, type Owner, type Port, type Sent } from "./session.js";
@@ -25,7 +25,7 @@ export class ClientObject<A extends App = App> implements Client<A>, Port {
   #options: ConnectOptions;
   #url: string;
   // Made with the first session: until then nothing is compiled, opened or listened to.
-  #raw: RawClient | undefined;
+  #raw: Core | undefined;
   #status: ClientStatus = "connecting";
   #retryAt: number | null = null;
   #error: DurableSessionsError | null = null;
@@ -67,7 +67,7 @@ export class ClientObject<A extends App = App> implements Client<A>, Port {
     const raw = this.raw();
     const session = new SessionObject<A>(this, id);
     this.#sessions.set(id, session);
-    if (!raw.attach(id, false)) {
+    if (!raw({ type: "attach", session: id, events: false })) {
       this.#sessions.delete(id);
       throw failure("invalid", "a session's id is 1 to 128 characters out of A-Z a-z 0-9 . _ ~ -");
     }
@@ -75,13 +75,13 @@ export class ClientObject<A extends App = App> implements Client<A>, Port {
   }
 
   reconnect(): void {
-    this.#raw?.reconnect();
+    this.#raw?.({ type: "reconnect" });
   }
 
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#raw?.close();
+    this.#raw?.({ type: "close" });
     // Within a callback of the core it tells its end only later, or to nobody.
     for (const session of [...this.#sessions.values()]) session.closed(null);
     for (const key of [...this.#acts.keys()]) this.#refused(key, failure("closed", "the client was closed"));
@@ -96,13 +96,13 @@ export class ClientObject<A extends App = App> implements Client<A>, Port {
   // ---- What sessions need ----
 
   /** The core; started when there is none. @internal */
-  raw(): RawClient {
+  raw(): Core {
     if (this.#isClosed) throw failure("closed", "the client is closed");
     return (this.#raw ??= this.#start());
   }
 
   /** @internal */
-  act(owner: Owner, id: string, body: string, show: () => void, hand: (raw: RawClient) => boolean): Promise<Sent> {
+  act(owner: Owner, id: string, body: string, show: () => void, hand: (raw: Core) => boolean): Promise<Sent> {
     const key = keyOf(owner.id, id);
     const known = this.#acts.get(key);
     if (known) {
@@ -120,7 +120,7 @@ export class ClientObject<A extends App = App> implements Client<A>, Port {
   /** @internal */
   detach(session: string): void {
     this.#leaving.set(session, (this.#leaving.get(session) ?? 0) + 1);
-    this.#raw?.detach(session);
+    this.#raw?.({ type: "detach", session });
   }
 
   /** @internal */
@@ -130,21 +130,22 @@ export class ClientObject<A extends App = App> implements Client<A>, Port {
 
   // ---- Details ----
 
-  #start(): RawClient {
+  #start(): Core {
     const WebSocket = this.#options.WebSocket ?? (globalThis as { WebSocket?: unknown }).WebSocket;
     if (typeof WebSocket !== "function") {
       throw failure("not_supported", "there is no WebSocket here: pass one, connect(url, { WebSocket })");
     }
-    start();
     const { as, token } = this.#options;
-    const options = {
+    return core({
       url: this.#url,
       client: randomId(),
+      seed: Math.random(),
       as,
-      WebSocket: this.#options.WebSocket,
       hasTokens: token !== undefined,
-    };
-    return new RawClient(options, { tell: (told: unknown[]) => call(() => this.#hear(told)) });
+      WebSocket,
+      ignore() {},
+      global: globalThis,
+    }, (told) => call(() => this.#hear(told)));
   }
 
   // The core stands still while it tells, so nothing may be thrown at it.
@@ -154,9 +155,9 @@ export class ClientObject<A extends App = App> implements Client<A>, Port {
       case Told.Token:
         return void this.#token(first as unknown as number);
       case Told.Status:
-        return this.#setStatus(first as ClientStatus, (second as unknown as number | undefined) ?? null, errorOf(third));
+        return this.#setStatus(first as ClientStatus, (second as unknown as number | undefined) ?? null, errorOf(told, 3));
       case Told.Session:
-        return this.#sessionStatus(first, second as SessionStatus, errorOf(third));
+        return this.#sessionStatus(first, second as SessionStatus, errorOf(told, 3));
       case Told.Reset:
         return this.#present(first)?.reset(second);
       case Told.Patches:
@@ -168,7 +169,7 @@ export class ClientObject<A extends App = App> implements Client<A>, Port {
       case Told.Sent:
         return this.#sent(keyOf(first, second), second, { offset: third, runs: told.slice(4) as string[] });
       case Told.Refused:
-        return this.#refused(keyOf(first, second), new DurableSessionsError(third));
+        return this.#refused(keyOf(first, second), errorOf(told, 3)!);
     }
   }
 
@@ -215,7 +216,7 @@ export class ClientObject<A extends App = App> implements Client<A>, Port {
     } catch (error) {
       if (this.#options.log) call(this.#options.log, `token() failed: ${String(error)}`);
     }
-    this.#raw?.token(attempt, token);
+    this.#raw?.({ type: "token", attempt, token, failed: token === undefined });
   }
 }
 
@@ -224,8 +225,9 @@ function keyOf(session: string, id: string): string {
   return `${session} ${id}`;
 }
 
-function errorOf(problem: Problem | undefined): DurableSessionsError | null {
-  return problem ? new DurableSessionsError(problem) : null;
+function errorOf(told: unknown[], at: number): DurableSessionsError | null {
+  const [code, ...rest] = told.slice(at) as Problem;
+  return code ? new DurableSessionsError(code, ...rest) : null;
 }
 
 /** The WebSocket address of a server: of the page's own without a url. */

@@ -2,18 +2,17 @@
 // module before the glue: one long text and then only code is half a KB less with gzip.
 // build.mjs puts wasm/workerd.js or wasm/slim.js in its place for those entries.
 import { compiled } from "./wasm/inline.js";
-import { initSync, RawClient } from "../../pkg/client.js";
+import { connect, initSync } from "../../pkg/client.js";
+import type { Core, CoreOptions } from "./border.js";
 
-export { RawClient };
-
-let started = false;
+let isStarted = false;
 
 /**
- * Compiles and starts the core at its first call. Call it before anything of the core is used and
- * never while a module is evaluated: the import stays pure, and safe where nothing may be compiled.
+ * A core, which calls `tell` with what happens. The first call compiles it, so it is never made while a
+ * module is evaluated: the import stays pure, and safe where nothing may be compiled. `tell` must not throw.
  */
-export function start(): void {
-  if (started) return;
-  initSync({ module: compiled() });
-  started = true;
+export function core(options: CoreOptions, tell: (told: unknown[]) => void): Core {
+  if (!isStarted) initSync({ module: compiled() });
+  isStarted = true;
+  return connect(options, { tell }) as Core;
 }

@@ -5,15 +5,6 @@ export type ErrorCode =
   | "id_conflict" | "already_claimed" | "already_answered" | "log_changed" | "not_found"
   | "not_supported" | "draining" | "storage_full" | "unavailable" | "closed";
 
-/** The error object of every transport, as far as the client uses it. */
-export interface Problem {
-  code: ErrorCode;
-  detail?: string;
-  retryable?: boolean;
-  side_effects?: "none" | "unknown";
-  retry_after_ms?: number;
-}
-
 /** The one error this package throws and rejects with. */
 export class DurableSessionsError extends Error {
   /** Which rule was broken. */
@@ -28,19 +19,18 @@ export class DurableSessionsError extends Error {
   readonly retryAfterMs?: number;
 
   /** @internal */
-  constructor(problem: Problem) {
-    const detail = problem.detail ?? "";
-    super(detail ? `${problem.code}: ${detail}` : problem.code);
+  constructor(code: ErrorCode, detail = "", retryable = false, isUnknown = false, retryAfterMs?: number) {
+    super(detail ? `${code}: ${detail}` : code);
     this.name = "DurableSessionsError";
-    this.code = problem.code;
+    this.code = code;
     this.detail = detail;
-    this.retryable = problem.retryable ?? false;
-    this.sideEffects = problem.side_effects ?? "none";
-    if (problem.retry_after_ms !== undefined) this.retryAfterMs = problem.retry_after_ms;
+    this.retryable = retryable;
+    this.sideEffects = isUnknown ? "unknown" : "none";
+    if (retryAfterMs !== undefined) this.retryAfterMs = retryAfterMs;
   }
 }
 
 /** An error that this package raises by itself. @internal */
 export function failure(code: ErrorCode, detail: string): DurableSessionsError {
-  return new DurableSessionsError({ code, detail });
+  return new DurableSessionsError(code, detail);
 }

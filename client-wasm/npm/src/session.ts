@@ -1,4 +1,4 @@
-import type { RawClient } from "../../pkg/client.js";
+import type { Core } from "./border.js";
 import { deferred } from "./deferred.js";
 import { DurableSessionsError, failure } from "./errors.js";
 import { randomId } from "./id.js";
@@ -21,13 +21,13 @@ export interface Sent {
 export interface Port {
   /** Who this client says it is. */
   readonly principal: Principal | undefined;
-  raw(): RawClient;
+  raw(): Core;
   /**
    * Delivers an act once: shows it, and hands it to the core, unless it is on its way already.
    * Its end is told to `owner`, and by what is returned. Throws for an id that is on its way with
    * another body.
    */
-  act(owner: Owner, id: string, body: string, show: () => void, hand: (raw: RawClient) => boolean): Promise<Sent>;
+  act(owner: Owner, id: string, body: string, show: () => void, hand: (raw: Core) => boolean): Promise<Sent>;
   /** The app leaves the session. */
   detach(session: string): void;
   /** The session has ended. */
@@ -47,7 +47,7 @@ interface Act {
   /** Shows it before the log has it. */
   show: () => void;
   /** Gives it to the core; as an event if absent. `false`: the core cannot take it. */
-  hand?: (raw: RawClient) => boolean;
+  hand?: (raw: Core) => boolean;
 }
 
 interface Listeners {
@@ -130,7 +130,7 @@ export class SessionObject<A extends App = App> implements Session<A> {
     return this.#act(id, () => ({
       body: "",
       show: () => this.#transcript.stopping(id, target),
-      hand: (raw) => raw.stop(this.id, id, run, message, cascade),
+      hand: (raw) => raw({ type: "stop", session: this.id, id, run, message, only: !cascade }),
     }), ({ offset, runs }) => ({ id, offset, ended: (signal) => this.#ended(runs, signal) }));
   }
 
@@ -248,7 +248,8 @@ export class SessionObject<A extends App = App> implements Session<A> {
   // Events cross the border to JavaScript only while somebody listens.
   #follow(): void {
     if (this.#status === "closed") return;
-    this.#port.raw().attach(this.id, this.#listeners.event.size + this.#readers.size > 0);
+    const events = this.#listeners.event.size + this.#readers.size > 0;
+    this.#port.raw()({ type: "attach", session: this.id, events });
   }
 
   // Starts an act. Whoever awaits it is told how it ends; who does not sees it in the transcript.
@@ -256,7 +257,7 @@ export class SessionObject<A extends App = App> implements Session<A> {
     let act: Promise<Sent>;
     try {
       if (this.#status === "closed") throw failure("closed", "the session is closed");
-      const { body, show, hand = (raw) => raw.send(this.id, id, body) } = make();
+      const { body, show, hand = (raw) => raw({ type: "send", session: this.id, id, event: body }) } = make();
       act = this.#port.act(this, id, body, show, hand);
     } catch (thrown) {
       const error = thrown instanceof DurableSessionsError ? thrown : failure("invalid", String(thrown));

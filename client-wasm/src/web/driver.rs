@@ -1,15 +1,15 @@
 //! The loop around the core.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::rc::Rc;
 
-use js_sys::Function;
+use durable_sessions_protocol::fold::Node;
 use wasm_bindgen::JsValue;
 
+use super::js::WebSocket;
 use super::listener::Listener;
 use super::node::JsNode;
-use super::options::Options;
-use super::page::{self, Page};
+use super::page::Page;
 use super::socket::Socket;
 use super::timer::{Timer, now_ms};
 use super::told::encode;
@@ -20,135 +20,141 @@ pub(super) const CLOSED_ABNORMALLY: u16 = 1006;
 
 /// The core with its socket, timer and listeners.
 ///
-/// Each cell is borrowed for one statement that calls no foreign code. Outputs are carried out one
-/// at a time by the outermost call; what JavaScript does meanwhile goes into the core and waits its
-/// turn, so everybody is told everything in order.
-#[derive(Debug)]
+/// A cell is empty only while no foreign code runs. Outputs are carried out one at a time by the
+/// outermost call; what JavaScript does meanwhile goes into the core and waits its turn, so
+/// everybody is told everything in order.
 pub(super) struct Driver {
-    core: RefCell<Client<JsNode>>,
-    url: String,
-    web_socket: Option<Function>,
-    socket: RefCell<Option<Socket>>,
-    timer: RefCell<Option<Timer>>,
-    /// `None` once closed: nobody is told anything more.
-    listener: RefCell<Option<Listener>>,
-    page: RefCell<Option<Page>>,
+    core: Cell<Option<Box<Client<JsNode>>>>,
+    /// See [`super::connect`].
+    options: JsNode,
+    listener: Listener,
+    socket: Cell<Option<Socket>>,
+    timer: Cell<Option<Timer>>,
+    /// When the timer is due, on the clock of [`now_ms`].
+    due: Cell<Option<u64>>,
+    page: Cell<Option<Page>>,
+    /// Itself, until it is closed: the listener is held from here, and holds the facade.
+    own: Cell<Option<Rc<Self>>>,
+    /// After it nobody is told anything more.
+    is_closed: Cell<bool>,
     is_carrying_out: Cell<bool>,
 }
 
 impl Driver {
     /// A driver that listens to the page and has not connected.
-    pub(super) fn start(options: Options, listener: Listener) -> Rc<Self> {
+    pub(super) fn start(core: Client<JsNode>, options: JsNode, listener: Listener) -> Rc<Self> {
         let driver = Rc::new(Self {
-            core: RefCell::new(Client::new(options.core)),
-            url: options.url,
-            web_socket: options.web_socket,
-            socket: RefCell::default(),
-            timer: RefCell::default(),
-            listener: RefCell::new(Some(listener)),
-            page: RefCell::default(),
-            is_carrying_out: Cell::new(false),
+            core: Cell::new(Some(Box::new(core))),
+            options,
+            listener,
+            socket: Cell::default(),
+            timer: Cell::default(),
+            due: Cell::default(),
+            page: Cell::default(),
+            own: Cell::default(),
+            is_closed: Cell::default(),
+            is_carrying_out: Cell::default(),
         });
-        let page = Page::listen(&driver);
-        driver.page.replace(Some(page));
-        if page::is_offline() {
-            driver.handle(Input::Network { online: false });
+        driver.own.set(Some(Rc::clone(&driver)));
+        if let Some(global) = driver.options.field("global") {
+            let page = Page::listen(&driver, global);
+            if page.is_offline() {
+                driver.handle(Input::Network { online: false });
+            }
+            driver.page.set(Some(page));
         }
         driver
     }
 
     /// Takes in what happened, and does what follows.
+    #[inline(never)]
     pub(super) fn handle(self: &Rc<Self>, input: Input<JsNode>) {
-        self.core.borrow_mut().handle(now_ms(), input);
-        self.carry_out();
-    }
-
-    /// Tells what the end refuses, and lets go of everything.
-    pub(super) fn close(self: &Rc<Self>) {
-        self.page.take();
-        self.handle(Input::Close);
-    }
-
-    fn carry_out(self: &Rc<Self>) {
+        if matches!(input, Input::Close) {
+            drop((self.page.take(), self.own.take()));
+            self.is_closed.set(true);
+        }
+        if matches!(input, Input::Timeout) {
+            // It has fired, and may be due again at the same time.
+            self.due.set(None);
+        }
+        self.core(|core| core.handle(now_ms(), input));
         if self.is_carrying_out.replace(true) {
             return;
         }
-        loop {
-            let output = self.core.borrow_mut().poll();
-            let Some(output) = output else { break };
-            self.carry_out_one(output);
+        while let Some(output) = self.core(Client::poll).flatten() {
+            self.carry_out(&output);
         }
         self.is_carrying_out.set(false);
-        if self.page.borrow().is_none() {
-            self.let_go();
+        if self.is_closed.get() {
+            drop((self.socket.take(), self.timer.take(), self.core.take()));
         } else {
             self.arm();
         }
     }
 
-    fn let_go(&self) {
-        let (socket, timer) = (self.socket.take(), self.timer.take());
-        drop((socket, timer, self.listener.take()));
+    /// Lends the core out; there is none once it is closed.
+    fn core<T>(&self, act: impl FnOnce(&mut Client<JsNode>) -> T) -> Option<T> {
+        let mut core = self.core.take()?;
+        let answer = act(&mut core);
+        self.core.set(Some(core));
+        Some(answer)
     }
 
     fn arm(self: &Rc<Self>) {
-        let due = self.core.borrow().timeout();
-        if due == self.timer.borrow().as_ref().map(Timer::due_ms) {
+        let due = self.core(|core| core.timeout()).flatten();
+        if due == self.due.replace(due) {
             return;
         }
-        let timer = due.map(|due_ms| {
-            let driver = Rc::downgrade(self);
-            Timer::new(now_ms(), due_ms, move || {
-                if let Some(driver) = driver.upgrade() {
-                    driver.timer.take();
-                    driver.handle(Input::Timeout);
-                }
-            })
-        });
-        self.timer.replace(timer);
-    }
-
-    /// Does what the core asks, passes on what it tells.
-    fn carry_out_one(self: &Rc<Self>, output: Output<JsNode>) {
-        if let Output::Open { socket } = output {
-            self.open(socket);
-        } else if let Output::Transmit { socket, text } = output {
-            self.transmit(socket, &text);
-        } else if let Output::Disconnect { socket, code } = output {
-            if let Some(socket) = self.socket_of(socket) {
-                socket.close(code);
-            }
-        } else {
-            let listener = self.listener.borrow().clone();
-            if let (Some(listener), Some(what)) = (listener, encode(output)) {
-                listener.tell(&what);
-            }
-        }
+        self.timer.set(due.map(|due_ms| Timer::new(self, due_ms)));
     }
 
     fn open(self: &Rc<Self>, number: u32) {
-        let socket = Socket::open(self, self.web_socket.as_ref(), &self.url, number);
+        let socket = Socket::open(self, &self.options, number);
         let failed = socket.is_none();
-        let before = self.socket.replace(socket);
-        drop(before);
+        drop(self.socket.replace(socket));
         if failed {
             self.handle(Input::Closed { socket: number, code: CLOSED_ABNORMALLY });
         }
     }
 
+    /// The socket itself, to be used when its cell is filled again.
+    fn web_socket(&self, number: u32) -> Option<WebSocket> {
+        let socket = self.socket.take()?;
+        let web_socket = (socket.number() == number).then(|| socket.web_socket());
+        self.socket.set(Some(socket));
+        web_socket
+    }
+
     fn transmit(&self, number: u32, text: &str) {
-        let web_socket = {
-            let socket = self.socket.borrow();
-            socket.as_ref().filter(|socket| socket.number() == number).map(Socket::web_socket)
-        };
-        if let Some(web_socket) = web_socket {
+        if let Some(web_socket) = self.web_socket(number) {
             // An error: it is not open any more, and its close is on the way.
-            let _: Result<(), JsValue> = web_socket.send_with_str(text);
+            let _: Result<(), JsValue> = web_socket.send(text);
         }
     }
 
-    /// Takes the socket of that number, if it is the one there is.
-    fn socket_of(&self, number: u32) -> Option<Socket> {
-        self.socket.borrow_mut().take_if(|socket| socket.number() == number)
+    fn disconnect(&self, number: u32, code: u16) {
+        if let Some(web_socket) = self.web_socket(number) {
+            // Nothing more is heard of it.
+            drop(self.socket.take());
+            // An error: the code is one that pages may not give.
+            let _: Result<(), JsValue> = web_socket.close(code);
+        }
+    }
+
+    /// Does what the core asks, passes on what it tells.
+    fn carry_out(self: &Rc<Self>, output: &Output<JsNode>) {
+        match output {
+            Output::Open { socket } => self.open(*socket),
+            Output::Transmit { socket, text } => self.transmit(*socket, text),
+            Output::Disconnect { socket, code } => self.disconnect(*socket, *code),
+            Output::NeedToken { .. }
+            | Output::Status { .. }
+            | Output::Session { .. }
+            | Output::Reset { .. }
+            | Output::Patches { .. }
+            | Output::Events { .. }
+            | Output::Sent { .. }
+            | Output::Refused { .. } => self.listener.tell(&encode(output)),
+        }
     }
 }

@@ -5,22 +5,22 @@
 //! whatever the app does in a callback may come back in. Where there is no page, as in Node or in
 //! a worker, the listeners of page events are simply not there.
 
-mod client;
+mod command;
 mod driver;
 mod flat;
-mod global;
+mod handler;
+mod js;
 mod listener;
 mod names;
 mod node;
-mod options;
 mod page;
 mod patch;
-mod problem;
 mod socket;
 mod timer;
 mod told;
 
-pub use client::RawClient;
+pub use command::connect;
+pub use js::Array;
 pub use listener::Listener;
 pub use node::JsNode;
 pub use told::encode;

@@ -2,32 +2,58 @@
 
 use durable_sessions_protocol::fold::Node;
 use durable_sessions_protocol::offset::Offset;
-use js_sys::{Array, Reflect};
+use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
 
+use super::js::Array;
 use super::names::name;
 
-/// A value that `JSON.parse` made. It is passed through untouched; only fields the core needs are
-/// read.
+#[wasm_bindgen]
+extern "C" {
+    /// Any value but `null` and `undefined`: to read a field of it never throws.
+    type Fields;
+
+    #[wasm_bindgen(method, structural, indexing_getter)]
+    fn get(this: &Fields, name: &JsValue) -> Option<JsValue>;
+
+    #[wasm_bindgen(method, structural, indexing_setter)]
+    fn set(this: &Fields, name: &JsValue, value: &JsValue);
+}
+
+/// A value that `JSON.parse` made, or another that is neither `null` nor `undefined`. It is passed
+/// through untouched; only fields the core needs are read.
 #[derive(Debug, Clone, PartialEq)]
 pub struct JsNode(pub JsValue);
+
+impl JsNode {
+    /// Sets a field of an object.
+    pub(super) fn set(&self, field: &'static str, value: &JsValue) {
+        self.0.unchecked_ref::<Fields>().set(&name(field), value);
+    }
+
+    /// Whether a field has a value that counts as true.
+    pub(super) fn is(&self, field: &'static str) -> bool {
+        self.field(field).is_some_and(|value| value.0.is_truthy())
+    }
+}
 
 impl Node for JsNode {
     fn as_text(&self) -> Option<String> {
         self.0.as_string()
     }
 
-    fn field(&self, field: &str) -> Option<Self> {
-        // An error: the value is not an object.
-        let value = Reflect::get(&self.0, &name(field)).ok()?;
-        (!value.is_null() && !value.is_undefined()).then_some(Self(value))
+    #[inline(never)]
+    fn field(&self, field: &'static str) -> Option<Self> {
+        self.0.unchecked_ref::<Fields>().get(&name(field)).map(Self)
     }
 
-    fn text(&self, field: &str) -> Option<String> {
+    #[inline(never)]
+    fn text(&self, field: &'static str) -> Option<String> {
         self.field(field)?.as_text()
     }
 
-    fn number(&self, field: &str) -> Option<u64> {
+    #[inline(never)]
+    fn number(&self, field: &'static str) -> Option<u64> {
         let number = self.field(field)?.0.as_f64()?;
         let is_whole = number >= 0.0 && number <= max_number() && number.trunc() == number;
         #[expect(
@@ -38,14 +64,21 @@ impl Node for JsNode {
         is_whole.then_some(number as u64)
     }
 
+    #[inline(never)]
     fn items(self) -> Vec<Self> {
-        match self.0.dyn_into::<Array>() {
-            Ok(items) => items.iter().map(Self).collect(),
-            Err(_) => Vec::new(),
+        let mut items = Vec::new();
+        if Array::is_array(&self.0) {
+            let array = self.0.unchecked_ref::<Array>();
+            for index in 0..array.length() {
+                let item = array.get(index);
+                // What may be `null` must not become a node. `false` has no fields either.
+                items.push(Self(if item.is_null() { JsValue::FALSE } else { item }));
+            }
         }
+        items
     }
 
-    fn from_text(text: &str) -> Self {
+    fn from_text(text: &'static str) -> Self {
         Self(name(text))
     }
 }

@@ -3,69 +3,47 @@
 use std::rc::Rc;
 
 use durable_sessions_protocol::fold::Node;
-use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast, JsValue};
-use web_sys::EventTarget;
 
 use super::driver::Driver;
-use super::global;
+use super::handler::Handler;
+use super::js::{EventTarget, Function};
 use super::node::JsNode;
 use crate::core::Input;
 
-/// Which object tells what. In a worker there is no document, in Node neither of the two.
-const EVENTS: [(On, &str); 7] = [
-    (On::Document, "visibilitychange"),
-    (On::Document, "freeze"),
-    (On::Document, "resume"),
-    (On::Global, "pageshow"),
-    (On::Global, "pagehide"),
-    (On::Global, "online"),
-    (On::Global, "offline"),
-];
-
-#[derive(Debug, Clone, Copy)]
-enum On {
-    Document,
-    Global,
-}
-
-impl On {
-    fn target(self) -> Option<EventTarget> {
-        let target = match self {
-            Self::Global => global::global(),
-            Self::Document => global::field("document")?,
-        };
-        target.field("addEventListener").is_some().then(|| target.0.unchecked_into())
-    }
-}
+/// What the document tells. In a worker there is none.
+const OF_DOCUMENT: &[&str] = &["visibilitychange", "freeze", "resume"];
+/// What the global object tells. In Node it tells nothing.
+const OF_GLOBAL: &[&str] = &["pageshow", "pagehide", "online", "offline"];
 
 /// Listens until it is dropped.
-#[derive(Debug)]
 pub(super) struct Page {
-    listener: Closure<dyn Fn(JsValue)>,
+    global: JsNode,
+    handler: Handler,
 }
 
 impl Page {
-    pub(super) fn listen(driver: &Rc<Driver>) -> Self {
-        let driver = Rc::downgrade(driver);
-        let listener = Closure::new(move |event: JsValue| {
-            if let Some(driver) = driver.upgrade()
-                && let Some(input) = read(&JsNode(event))
-            {
-                driver.handle(input);
-            }
-        });
-        let page = Self { listener };
-        page.each(EventTarget::add_event_listener_with_callback);
+    pub(super) fn listen(driver: &Rc<Driver>, global: JsNode) -> Self {
+        let page = Self { global, handler: Handler::new(driver, 0, |_, event| read(event)) };
+        page.each(EventTarget::add_event_listener);
         page
     }
 
-    fn each(&self, act: fn(&EventTarget, &str, &js_sys::Function) -> Result<(), JsValue>) {
-        for (on, event) in EVENTS {
-            if let Some(target) = on.target() {
-                // An error: this object does not tell that event.
+    /// Whether the system says from the start that there is no network.
+    pub(super) fn is_offline(&self) -> bool {
+        let on_line = self.global.field("navigator").and_then(|system| system.field("onLine"));
+        on_line.is_some_and(|on_line| !on_line.0.is_truthy())
+    }
+
+    fn each(&self, act: fn(&EventTarget, &str, &Function) -> Result<(), JsValue>) {
+        let document = self.global.field("document");
+        let targets = [(document.as_ref(), OF_DOCUMENT), (Some(&self.global), OF_GLOBAL)];
+        for (target, events) in targets {
+            let Some(target) = target else { continue };
+            for event in events {
+                // An error: this object tells no events.
                 let _: Result<(), JsValue> =
-                    act(&target, event, self.listener.as_ref().unchecked_ref());
+                    act(target.0.unchecked_ref(), event, self.handler.function());
             }
         }
     }
@@ -73,32 +51,20 @@ impl Page {
 
 impl Drop for Page {
     fn drop(&mut self) {
-        self.each(EventTarget::remove_event_listener_with_callback);
+        self.each(EventTarget::remove_event_listener);
     }
 }
 
-/// Whether the system says from the start that there is no network.
-pub(super) fn is_offline() -> bool {
-    let on_line = global::field("navigator").and_then(|navigator| navigator.field("onLine"));
-    on_line.is_some_and(|on_line| on_line.0.is_falsy())
-}
-
 fn read(event: &JsNode) -> Option<Input<JsNode>> {
-    let persisted = is_true(event, "persisted");
+    let is_persisted = event.is("persisted");
     match event.text("type")?.as_str() {
-        "visibilitychange" => {
-            (!is_true(&global::field("document")?, "hidden")).then_some(Input::Woke)
-        }
-        "pageshow" if persisted => Some(Input::Restored),
-        "pageshow" | "resume" => Some(Input::Woke),
-        "pagehide" if !persisted => None,
-        "pagehide" | "freeze" => Some(Input::Suspend),
+        "visibilitychange" if event.field("target")?.is("hidden") => None,
+        "pageshow" if is_persisted => Some(Input::Restored),
+        "visibilitychange" | "resume" | "pageshow" => Some(Input::Woke),
+        "pagehide" if !is_persisted => None,
+        "freeze" | "pagehide" => Some(Input::Suspend),
         "online" => Some(Input::Network { online: true }),
         "offline" => Some(Input::Network { online: false }),
         _ => None,
     }
-}
-
-fn is_true(object: &JsNode, field: &str) -> bool {
-    object.field(field).is_some_and(|value| value.0.is_truthy())
 }

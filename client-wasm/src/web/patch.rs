@@ -20,36 +20,50 @@ mod op {
 }
 
 /// Adds a patch: its number and then its fields, `undefined` where one is absent.
-pub(super) fn write(flat: &Flat, patch: Patch<JsNode>) {
+pub(super) fn write(flat: &Flat, patch: &Patch<JsNode>) {
     match patch {
         Patch::Message { id, role, from, at, run, text, parts, data, state } => {
-            flat.number(op::MESSAGE).node(id).node(role).maybe(from).maybe(at).maybe(run);
-            flat.maybe(text).maybe(parts).maybe(data).name(state.as_str());
+            flat.number(op::MESSAGE).node(id).node(role);
+            for field in [from, at, run, text, parts, data] {
+                flat.maybe(field.as_ref());
+            }
+            flat.name(state.as_str());
         }
         Patch::Append { message, part, part_type, text } => {
-            flat.number(op::APPEND).place(message).number(part).maybe(part_type).node(text);
+            flat.number(op::APPEND)
+                .place(*message)
+                .number(*part)
+                .maybe(part_type.as_ref())
+                .node(text);
         }
         Patch::Part { message, part, value } => {
-            flat.number(op::PART).place(message).number(part).maybe(value);
+            flat.number(op::PART).place(*message).number(*part).maybe(value.as_ref());
         }
         Patch::MessageState { message, state, error } => {
-            flat.number(op::MESSAGE_STATE).place(message).name(state.as_str()).maybe(error);
+            flat.number(op::MESSAGE_STATE)
+                .place(*message)
+                .name(state.as_str())
+                .maybe(error.as_ref());
         }
         Patch::Truncate { messages } => {
-            flat.number(op::TRUNCATE).place(messages);
+            flat.number(op::TRUNCATE).place(*messages);
         }
         Patch::Run { id, agent, parent, in_reply_to } => {
             flat.number(op::RUN).node(id).node(agent);
-            flat.maybe_number(parent.map(|parent| parent as u64)).maybe(in_reply_to);
+            flat.maybe_number(parent.map(|parent| parent as u64)).maybe(in_reply_to.as_ref());
         }
         Patch::RunState { run, state, error, usage } => {
-            flat.number(op::RUN_STATE).place(run).name(state.as_str()).maybe(error).maybe(usage);
+            flat.number(op::RUN_STATE)
+                .place(*run)
+                .name(state.as_str())
+                .maybe(error.as_ref())
+                .maybe(usage.as_ref());
         }
         Patch::Ask { run, ask, body } => {
-            flat.number(op::ASK).place(run).node(ask).maybe(body);
+            flat.number(op::ASK).place(*run).node(ask).maybe(body.as_ref());
         }
         Patch::Answered { run, ask } => {
-            flat.number(op::ANSWERED).place(run).node(ask);
+            flat.number(op::ANSWERED).place(*run).node(ask);
         }
         Patch::Title { title } => {
             flat.number(op::TITLE).node(title);

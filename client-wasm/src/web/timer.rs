@@ -1,26 +1,36 @@
 //! The one timer of a driver.
 
-use gloo_timers::callback::Timeout;
+use std::rc::Rc;
+
+use wasm_bindgen::JsValue;
+
+use super::driver::Driver;
+use super::handler::Handler;
+use super::js;
+use super::node::number;
+use crate::core::Input;
 
 /// The longest pause a JavaScript timer can hold.
 const PAUSE_MAX_MS: u64 = i32::MAX as u64;
 
-/// Wakes the driver once. Dropped, it never fires.
-#[derive(Debug)]
+/// Wakes the driver once. Dropped, it never does.
 pub(super) struct Timer {
-    due_ms: u64,
-    _timeout: Timeout,
+    timer: JsValue,
+    _fire: Handler,
 }
 
 impl Timer {
-    /// Calls `fire` at `due_ms`, or before it if that is further away than a timer can count.
-    pub(super) fn new(now_ms: u64, due_ms: u64, fire: impl FnOnce() + 'static) -> Self {
-        let pause = due_ms.saturating_sub(now_ms).min(PAUSE_MAX_MS);
-        Self { due_ms, _timeout: Timeout::new(u32::try_from(pause).unwrap_or(u32::MAX), fire) }
+    /// Wakes at `due_ms`, or before it if that is further away than a timer can count.
+    pub(super) fn new(driver: &Rc<Driver>, due_ms: u64) -> Self {
+        let pause = due_ms.saturating_sub(now_ms()).min(PAUSE_MAX_MS);
+        let fire = Handler::new(driver, 0, |_, _| Some(Input::Timeout));
+        Self { timer: js::set_timeout(fire.function(), number(pause)), _fire: fire }
     }
+}
 
-    pub(super) fn due_ms(&self) -> u64 {
-        self.due_ms
+impl Drop for Timer {
+    fn drop(&mut self) {
+        js::clear_timeout(&self.timer);
     }
 }
 
@@ -31,6 +41,6 @@ pub(super) fn now_ms() -> u64 {
         clippy::cast_sign_loss,
         reason = "whole milliseconds since 1970"
     )]
-    let now = js_sys::Date::now() as u64;
+    let now = js::now() as u64;
     now
 }

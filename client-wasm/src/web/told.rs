@@ -1,11 +1,11 @@
 //! What the core tells the app, as the facade takes it.
 
-use js_sys::Array;
-use wasm_bindgen::JsValue;
+use durable_sessions_protocol::error::{Problem, SideEffects};
 
 use super::flat::Flat;
+use super::js::Array;
 use super::node::JsNode;
-use super::{patch, problem};
+use super::patch;
 use crate::core::Output;
 
 /// The number each begins with. `Told` in `npm/src/border.ts` has the same.
@@ -21,21 +21,20 @@ mod op {
 }
 
 /// One flat array: the number and then the fields, those of which there are many at the end.
-/// `None` for what a driver does.
 #[must_use]
-pub fn encode(output: Output<JsNode>) -> Option<Array> {
+pub fn encode(output: &Output<JsNode>) -> Array {
     let flat = Flat::new();
     match output {
         Output::NeedToken { socket } => {
-            flat.number(op::TOKEN).number(socket.into());
+            flat.number(op::TOKEN).number(u64::from(*socket));
         }
         Output::Status { status, retry_at, error } => {
-            flat.number(op::STATUS).name(status.as_str()).maybe_number(retry_at);
-            flat.push(&error.map_or(JsValue::UNDEFINED, |error| problem::to_js(&error)));
+            flat.number(op::STATUS).name(status.as_str()).maybe_number(*retry_at);
+            problem(&flat, error.as_ref());
         }
         Output::Session { session, status, error } => {
             flat.number(op::SESSION).text(session.as_str()).name(status.as_str());
-            flat.push(&error.map_or(JsValue::UNDEFINED, |error| problem::to_js(&error)));
+            problem(&flat, error.as_ref());
         }
         Output::Reset { session, log } => {
             flat.number(op::RESET).text(session.as_str()).text(log.as_str());
@@ -61,13 +60,23 @@ pub fn encode(output: Output<JsNode>) -> Option<Array> {
                 flat.text(run.as_str());
             }
         }
-        Output::Refused { session, id, problem } => {
+        Output::Refused { session, id, problem: reason } => {
             flat.number(op::REFUSED).text(session.as_str()).text(id.as_str());
-            flat.push(&problem::to_js(&problem));
+            problem(&flat, Some(reason));
         }
-        Output::Open { .. }
-        | Output::Transmit { .. }
-        | Output::Disconnect { .. } => return None,
+        // The driver does these.
+        Output::Open { .. } | Output::Transmit { .. } | Output::Disconnect { .. } => {}
     }
-    Some(flat.array().clone())
+    flat.into_array()
+}
+
+/// Code, detail, whether it may be tried again, whether it may have taken effect, and how long to
+/// wait in ms; nothing for none.
+fn problem(flat: &Flat, problem: Option<&Problem>) {
+    let Some(problem) = problem else { return };
+    flat.name(problem.code.as_str())
+        .text(&problem.detail)
+        .push(&problem.code.retryable().into())
+        .push(&(problem.side_effects == SideEffects::Unknown).into())
+        .maybe_number(problem.retry_after_ms);
 }
