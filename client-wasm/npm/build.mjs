@@ -65,7 +65,7 @@ function wasmSource(source) {
 
 /** package.json without what only this checkout needs. */
 function manifest() {
-  const { devDependencies, ...published } = JSON.parse(readFileSync(join(here, "package.json"), "utf8"));
+  const { devDependencies, scripts, ...published } = JSON.parse(readFileSync(join(here, "package.json"), "utf8"));
   writeFileSync(join(directory, "package.json"), `${JSON.stringify(published, null, 2)}\n`);
 }
 
