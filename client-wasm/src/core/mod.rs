@@ -94,15 +94,14 @@ impl<N: Node> Client<N> {
         let before = self.connection.live_socket();
         self.take_in(now, input);
         let after = self.connection.live_socket();
-        if before != after {
-            if before.is_some() {
-                self.cut();
-            }
-            if let Some(socket) = after {
-                self.greeted(socket);
-            }
+        let has_changed = before != after;
+        if has_changed && before.is_some() {
+            self.cut();
         }
         self.transmit(now);
+        if let Some(socket) = after.filter(|_| has_changed) {
+            self.serve_again(socket);
+        }
         let clock = &self.clock;
         self.connection.publish(|at| clock.outside(at), &mut self.outputs);
     }
@@ -336,8 +335,9 @@ impl<N: Node> Client<N> {
         }
     }
 
-    /// A socket is live.
-    fn greeted(&mut self, socket: u32) {
+    /// A socket is live. Offers come after the attaches: those name the open runs, which hold some
+    /// of the slots.
+    fn serve_again(&mut self, socket: u32) {
         for text in self.serve.frames(None) {
             self.outputs.push_back(Output::Transmit { socket, text });
         }

@@ -1,4 +1,4 @@
-//! The client against a model of a server: in virtual time, and over real sockets.
+//! The client against the rules of the server: in virtual time, and over real sockets.
 
 #![cfg(not(target_arch = "wasm32"))]
 
@@ -13,5 +13,7 @@ mod empty_log;
 #[cfg(test)]
 #[cfg(feature = "native")]
 mod native;
+#[cfg(test)]
+mod serving;
 #[cfg(test)]
 mod sim;
