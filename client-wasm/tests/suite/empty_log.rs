@@ -16,7 +16,7 @@ fn an_act_on_a_log_without_events_is_delivered_to_the_log_that_takes_its_place()
     world.peers[user].is_reachable = false;
     world.cut(user);
     world.tell(user, Input::Send { session: session(), act: Act::text(id("a"), "hello") });
-    *world.server.log("s") = Log::new("other");
+    *world.server.log(&session()) = Log::new("other");
     world.peers[user].is_reachable = true;
     loop {
         assert!(world.step());
@@ -26,5 +26,5 @@ fn an_act_on_a_log_without_events_is_delivered_to_the_log_that_takes_its_place()
             _ => {}
         }
     }
-    assert_eq!(world.server.log("s").events.len(), 1);
+    assert_eq!(world.server.log(&session()).events.len(), 1);
 }

@@ -1,4 +1,4 @@
-//! The tokio driver over real sockets, against the model of a server.
+//! The tokio driver over real sockets, against the real rules.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -11,18 +11,18 @@ use durable_sessions_protocol::frame::SUBPROTOCOL;
 use futures_util::{SinkExt, StreamExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, mpsc, watch};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_tungstenite::accept_hdr_async;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
 
 use crate::sim::conversation::session;
-use crate::sim::server::Server;
+use crate::sim::server::{Frames, Server};
 
 /// What should happen happens well within this time.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// The model behind a listener. All connections can be cut at once.
+/// The simulated server behind a listener. All connections can be cut at once.
 struct Host {
     url: String,
     state: Arc<Mutex<State>>,
@@ -32,16 +32,65 @@ struct Host {
 struct State {
     server: Server,
     links: BTreeMap<u32, mpsc::UnboundedSender<String>>,
+    started: Instant,
+    /// Told after each step of the server: its deadline may be another one.
+    stepped: Arc<Notify>,
+}
+
+impl State {
+    fn new() -> Self {
+        Self {
+            server: Server::default(),
+            links: BTreeMap::new(),
+            started: Instant::now(),
+            stepped: Arc::default(),
+        }
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap()
+    }
+
+    /// Lets the server do something, and what is due.
+    fn step(&mut self, act: impl FnOnce(&mut Server, u64) -> Frames) {
+        let now = self.now();
+        let mut frames = act(&mut self.server, now);
+        frames.extend(self.server.advance(now));
+        for (to, frame) in frames {
+            if let Some(link) = self.links.get(&to) {
+                let _ = link.send(frame);
+            }
+        }
+        self.stepped.notify_one();
+    }
+}
+
+/// Steps the server whenever its clock says so.
+async fn keep_time(state: Arc<Mutex<State>>) {
+    let stepped = state.lock().unwrap().stepped.clone();
+    loop {
+        let deadline = {
+            let state = state.lock().unwrap();
+            state.server.deadline().map(|at| state.started + Duration::from_millis(at))
+        };
+        match deadline {
+            Some(at) if at <= Instant::now() => state.lock().unwrap().step(|_, _| Vec::new()),
+            Some(at) => {
+                let _ = timeout_at(at, stepped.notified()).await;
+            }
+            None => stepped.notified().await,
+        }
+    }
 }
 
 impl Host {
     async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let state = State { server: Server::new(), links: BTreeMap::new() };
-        let state = Arc::new(Mutex::new(state));
+        let state = Arc::new(Mutex::new(State::new()));
         let cuts = watch::Sender::new(0);
         let host = Self { url, state: state.clone(), cuts: cuts.clone() };
+        tokio::spawn(keep_time(state.clone()));
         tokio::spawn(async move {
             for number in 1.. {
                 let (stream, _) = listener.accept().await.unwrap();
@@ -56,7 +105,7 @@ impl Host {
     }
 
     fn log(&self) -> Vec<String> {
-        self.state.lock().unwrap().server.log("s").events.clone()
+        self.state.lock().unwrap().server.log(&session()).events.clone()
     }
 
     async fn user(&self) -> Session {
@@ -95,11 +144,7 @@ async fn serve(
                 let Some(Ok(message)) = message else { break };
                 let Message::Text(text) = message else { continue };
                 let mut state = state.lock().unwrap();
-                for (to, frame) in state.server.take(number, &text) {
-                    if let Some(link) = state.links.get(&to) {
-                        let _ = link.send(frame);
-                    }
-                }
+                state.step(|server, now| server.take(now, number, &text));
             }
             Some(frame) = frames.recv() => {
                 if sink.send(Message::text(frame)).await.is_err() {
@@ -110,8 +155,11 @@ async fn serve(
         }
     }
     let mut state = state.lock().unwrap();
-    state.server.disconnect(number);
     state.links.remove(&number);
+    state.step(|server, now| {
+        server.disconnect(now, number);
+        Vec::new()
+    });
 }
 
 async fn until<T>(session: &Session, wanted: impl FnMut(&Transcript) -> Option<T>) -> T {

@@ -4,21 +4,22 @@
 
 pub(crate) mod conversation;
 pub(crate) mod server;
+pub(crate) mod verdict;
 
 use std::collections::VecDeque;
 
 use durable_sessions_client::core::{Client, Input, Options, Output};
 use durable_sessions_protocol::id::Id;
+use durable_sessions_protocol::limits::{HEARTBEAT_GRACE_MS, HEARTBEAT_MS};
 use serde_json::Value;
-use server::Server;
-
-/// A server that has nothing to say sends a `ping` after this long.
-const HEARTBEAT_MS: u64 = 15_000;
+use server::{Frames, Server};
 
 pub(crate) struct World {
     pub(crate) now: u64,
     pub(crate) server: Server,
     pub(crate) peers: Vec<Peer>,
+    /// Connections that died in silence, and when the server will notice.
+    ghosts: Vec<(u64, u32)>,
     connections: u32,
 }
 
@@ -35,6 +36,8 @@ pub(crate) struct Peer {
     pub(crate) opened: u32,
     /// Whether sockets open at all.
     pub(crate) is_reachable: bool,
+    /// No socket opens before this time.
+    back_at: u64,
 }
 
 /// A connection is cut after so many bytes in one direction.
@@ -82,7 +85,13 @@ impl Link {
 
 impl World {
     pub(crate) fn new() -> Self {
-        Self { now: 1_000, server: Server::new(), peers: Vec::new(), connections: 0 }
+        Self {
+            now: 1_000,
+            server: Server::default(),
+            peers: Vec::new(),
+            ghosts: Vec::new(),
+            connections: 0,
+        }
     }
 
     pub(crate) fn add(&mut self, principal: &str) -> usize {
@@ -100,6 +109,7 @@ impl World {
             first_down: 0,
             opened: 0,
             is_reachable: true,
+            back_at: 0,
         });
         self.peers.len() - 1
     }
@@ -113,8 +123,26 @@ impl World {
     /// Cuts a peer's connection now.
     pub(crate) fn cut(&mut self, peer: usize) {
         if let Some(link) = self.peers[peer].link.take() {
-            self.server.disconnect(link.connection);
+            self.hang_up(link.connection);
             self.tell(peer, Input::Closed { socket: link.socket, code: 1006 });
+        }
+    }
+
+    /// Cuts a peer's connection and keeps it away for a while.
+    pub(crate) fn keep_away(&mut self, peer: usize, ms: u64) {
+        self.peers[peer].back_at = self.now + ms;
+        self.cut(peer);
+    }
+
+    /// The server dies with all connections and starts again.
+    pub(crate) fn crash(&mut self) {
+        self.server.crash(self.now);
+        self.ghosts.clear();
+        for peer in 0..self.peers.len() {
+            // Who was cut off in silence hears nothing of this either.
+            if self.peers[peer].link.as_ref().is_some_and(|link| !link.is_dead) {
+                self.cut(peer);
+            }
         }
     }
 
@@ -143,7 +171,7 @@ impl World {
                     if let Some(link) = self.peers[peer].link.take_if(|link| link.socket == socket)
                         && !link.is_dead
                     {
-                        self.server.disconnect(link.connection);
+                        self.hang_up(link.connection);
                     }
                 }
                 output => self.peers[peer].told.push_back(output),
@@ -153,7 +181,7 @@ impl World {
 
     fn open(&mut self, peer: usize, socket: u32) {
         let now = self.now;
-        if !self.peers[peer].is_reachable {
+        if !self.peers[peer].is_reachable || now < self.peers[peer].back_at {
             self.peers[peer].core.handle(now, Input::Closed { socket, code: 1006 });
             return;
         }
@@ -189,13 +217,24 @@ impl World {
         if self.peers[peer].opened == 1 {
             self.peers[peer].first_up += text.len();
         }
-        for (to, frame) in self.server.take(connection, &text) {
+        let frames = self.server.take(self.now, connection, &text);
+        self.deliver(frames);
+        true
+    }
+
+    fn deliver(&mut self, frames: Frames) {
+        for (to, frame) in frames {
             let mut links = self.peers.iter_mut().filter_map(|peer| peer.link.as_mut());
             if let Some(link) = links.find(|link| link.connection == to) {
                 link.down.push_back(frame);
             }
         }
-        true
+    }
+
+    fn hang_up(&mut self, connection: u32) {
+        self.server.disconnect(self.now, connection);
+        let frames = self.server.advance(self.now);
+        self.deliver(frames);
     }
 
     fn move_down(&mut self, peer: usize) -> bool {
@@ -223,6 +262,8 @@ impl World {
         let Some(link) = &mut self.peers[peer].link else { return };
         if link.fault.is_some_and(|fault| fault.is_silent) {
             link.is_dead = true;
+            let noticed_at = self.now + HEARTBEAT_MS + HEARTBEAT_GRACE_MS;
+            self.ghosts.push((noticed_at, link.connection));
         } else {
             self.cut(peer);
         }
@@ -233,9 +274,16 @@ impl World {
             peer.link.as_ref().filter(|link| !link.is_dead).map(|link| link.heard_at + HEARTBEAT_MS)
         });
         let timeouts = self.peers.iter().filter_map(|peer| peer.core.timeout());
-        let Some(next) = heartbeats.chain(timeouts).min() else { return false };
+        let ghosts = self.ghosts.iter().map(|(noticed_at, _)| *noticed_at);
+        let next = heartbeats.chain(timeouts).chain(ghosts).chain(self.server.deadline()).min();
+        let Some(next) = next else { return false };
         self.now = self.now.max(next);
         let now = self.now;
+        for (_, connection) in self.ghosts.extract_if(.., |(noticed_at, _)| *noticed_at <= now) {
+            self.server.disconnect(now, connection);
+        }
+        let frames = self.server.advance(now);
+        self.deliver(frames);
         for peer in 0..self.peers.len() {
             if let Some(link) = &mut self.peers[peer].link
                 && !link.is_dead

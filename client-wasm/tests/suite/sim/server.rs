@@ -1,126 +1,283 @@
-//! A server as the client sees it: a model of the log, its dedup, its runs and its stop fence. It
-//! has no clocks; what it holds is durable.
+//! A server in virtual time: the real rules and the real codec behind connections that only pass
+//! text. What is real is what decides; what a process adds around it (sockets, tasks, a store) is
+//! played here in a few lines: a log syncs for a while, answers leave when the sync is over, events
+//! follow each reader's cursor, and input is offered to one worker at a time.
 
-use std::collections::BTreeMap;
+mod log;
+mod offers;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use durable_sessions_protocol::error::{ErrorCode, Problem};
-use durable_sessions_protocol::event::{self, Draft, Event, Principal, StopTarget};
 use durable_sessions_protocol::frame::{
-    Attach, ClientFrame, Limits, ProducerGrant, ProducerSeq, Publish, ServerFrame, events_frame,
+    Attach, ClientFrame, Hello, Limits, ProducerGrant, Publish, ServerFrame, events_frame,
 };
-use durable_sessions_protocol::id::{Id, LogId, SessionId};
+use durable_sessions_protocol::id::{Id, SessionId};
+use durable_sessions_protocol::limits::HEARTBEAT_MS;
 use durable_sessions_protocol::offset::Offset;
+use durable_sessions_server::auth;
+use durable_sessions_server::hub::{Connection, Published, Refusal, Writer};
+pub(crate) use log::Log;
+use log::{Answer, Asked};
+use offers::{Offers, Worker};
 
 /// Events in one frame: few, so that an exchange has many frames.
 const BATCH_MAX: usize = 3;
 
-#[derive(Debug)]
+/// Frames to send, with the connections they are for.
+pub(crate) type Frames = Vec<(u32, String)>;
+
+#[derive(Debug, Default)]
 pub(crate) struct Server {
-    pub(crate) sessions: BTreeMap<String, Log>,
-    connections: BTreeMap<u32, Connection>,
+    pub(crate) sessions: BTreeMap<SessionId, Log>,
+    /// Numbers the logs, also those that a crash forgot.
+    made: usize,
+    /// Numbers the connections that said `hello`, anew after a crash.
+    greeted: u64,
+    connections: BTreeMap<u32, Peer>,
+    offers: Offers,
     /// Answers "not now" to so many publishes to come.
     pub(crate) not_now: u32,
+    /// Sends new events before the answers that became true with them, not after.
+    pub(crate) events_first: bool,
 }
 
-#[derive(Debug)]
-pub(crate) struct Log {
-    pub(crate) id: LogId,
-    /// The events as stored.
-    pub(crate) events: Vec<String>,
-    acts: BTreeMap<(String, Id), (String, Answer)>,
-    producers: BTreeMap<Id, Producer>,
-    runs: BTreeMap<Id, Run>,
-    /// Inputs that no run has claimed.
-    inputs: Vec<Id>,
-}
-
-#[derive(Debug, Clone)]
-enum Answer {
-    Done { first: Offset, last: Offset, stopped: Option<(Id, Vec<Id>)> },
-    Refused(Problem),
-}
-
+/// The server's end of a connection.
 #[derive(Debug, Default)]
-struct Producer {
-    epoch: u64,
-    answers: Vec<Answer>,
-}
-
-#[derive(Debug)]
-struct Run {
-    offset: Offset,
-    state: RunState,
-}
-
-#[derive(Debug, PartialEq, Eq)]
-enum RunState {
-    Open,
-    Stopped,
-    Ended,
-}
-
-#[derive(Debug, Default)]
-struct Connection {
-    principal: Option<Principal>,
+struct Peer {
+    /// Known once it has said `hello`.
+    writer: Option<Writer>,
     attached: BTreeMap<SessionId, Offset>,
-    serves: bool,
-    woken: Vec<Id>,
+    /// Sessions that must hear when it is gone.
+    joined: BTreeSet<SessionId>,
+    /// Agents it works for, and on how many inputs at a time.
+    serves: BTreeMap<Id, u32>,
 }
 
 impl Server {
-    pub(crate) fn new() -> Self {
-        Self { sessions: BTreeMap::new(), connections: BTreeMap::new(), not_now: 0 }
-    }
-
-    pub(crate) fn log(&mut self, session: &str) -> &mut Log {
-        let made = self.sessions.len();
-        self.sessions.entry(session.to_owned()).or_insert_with(|| Log::new(&format!("log{made}")))
+    pub(crate) fn log(&mut self, session: &SessionId) -> &mut Log {
+        let made = &mut self.made;
+        self.sessions.entry(session.clone()).or_insert_with(|| {
+            *made += 1;
+            Log::new(&format!("log{made}"))
+        })
     }
 
     pub(crate) fn connect(&mut self, connection: u32) {
-        self.connections.insert(connection, Connection::default());
+        self.connections.insert(connection, Peer::default());
     }
 
-    pub(crate) fn disconnect(&mut self, connection: u32) {
-        self.connections.remove(&connection);
+    /// The connection is gone, and the server knows it.
+    pub(crate) fn disconnect(&mut self, now: u64, connection: u32) {
+        let Some(peer) = self.connections.remove(&connection) else { return };
+        self.offers.disconnect(connection);
+        let Some(writer) = peer.writer else { return };
+        for session in &peer.joined {
+            if let (Some(log), Some(connection)) =
+                (self.sessions.get_mut(session), &writer.connection)
+            {
+                log.leave(connection, now);
+            }
+        }
     }
 
-    /// Takes a frame and answers the frames to send, with the connections they are for.
-    pub(crate) fn take(&mut self, from: u32, text: &str) -> Vec<(u32, String)> {
+    /// Dies and starts again: what was not durable is gone, with all connections.
+    pub(crate) fn crash(&mut self, now: u64) {
+        self.connections.clear();
+        self.greeted = 0;
+        self.offers = Offers::default();
+        // A session begins with its first write: of any other there is nothing to read back.
+        self.sessions.retain(|_, log| log.is_stored());
+        for log in self.sessions.values_mut() {
+            log.restart(now);
+        }
+    }
+
+    /// Takes a frame.
+    pub(crate) fn take(&mut self, now: u64, from: u32, text: &str) -> Frames {
         let Ok(frame) = ClientFrame::parse(text) else { panic!("a client sent {text}") };
         let mut out = Vec::new();
-        let mut say = |frame: ServerFrame| out.push((from, frame.to_json()));
-        match frame {
-            ClientFrame::Hello(hello) => {
-                let principal = hello.principal.as_deref().and_then(Principal::parse);
-                self.connections.get_mut(&from).unwrap().principal = principal;
-                say(ServerFrame::Welcome {
-                    connection: from.to_string(),
-                    heartbeat_ms: 15_000,
-                    limits: Limits::default(),
-                });
-            }
-            ClientFrame::Attach(attach) => self.attach(from, &attach, &mut say),
-            ClientFrame::Detach(detach) => {
-                self.connections.get_mut(&from).unwrap().attached.remove(&detach.session);
-                let reason = "requested".to_owned();
-                let (request, session) = (detach.request, detach.session);
-                say(ServerFrame::Detached { request, session, reason });
-            }
-            ClientFrame::Publish(publish) => say(self.publish(from, &publish)),
-            ClientFrame::Serve(_) => self.connections.get_mut(&from).unwrap().serves = true,
-            ClientFrame::Ping(ping) => say(ServerFrame::Pong { request: ping.request }),
-            _ => {}
+        if let Some(answer) = self.obey(now, from, frame, &mut out) {
+            out.push((from, answer.to_json()));
         }
-        self.follow(&mut out);
+        out.extend(self.advance(now));
         out
     }
 
-    /// Sends what attached readers lack, and input to those who serve.
-    fn follow(&mut self, out: &mut Vec<(u32, String)>) {
-        for (&number, connection) in &mut self.connections {
-            for (session, cursor) in &mut connection.attached {
-                let log = &self.sessions[session.as_str()];
+    /// Does what is due: syncs, clocks, readers, offers.
+    pub(crate) fn advance(&mut self, now: u64) -> Frames {
+        let mut answers = Vec::new();
+        for (session, log) in &mut self.sessions {
+            answers.extend(log.advance(now).into_iter().map(|answer| (session.clone(), answer)));
+        }
+        let mut out = Vec::new();
+        if self.events_first {
+            self.follow(&mut out);
+        }
+        for (session, answer) in answers {
+            self.answer(&session, answer, &mut out);
+        }
+        self.follow(&mut out);
+        self.offer(now, &mut out);
+        out
+    }
+
+    /// When there is something to do next.
+    pub(crate) fn deadline(&self) -> Option<u64> {
+        let logs = self.sessions.values().filter_map(Log::deadline);
+        logs.chain(self.offers.deadline()).min()
+    }
+
+    /// Acts on a frame. Answers what can be said at once.
+    fn obey(
+        &mut self,
+        now: u64,
+        from: u32,
+        frame: ClientFrame<'_>,
+        out: &mut Frames,
+    ) -> Option<ServerFrame> {
+        match frame {
+            ClientFrame::Hello(hello) => Some(self.hello(from, hello)),
+            ClientFrame::Attach(attach) => {
+                self.attach(now, from, attach, out);
+                None
+            }
+            ClientFrame::Detach(detach) => {
+                let peer = self.connections.get_mut(&from)?;
+                peer.attached.remove(&detach.session);
+                let reason = "requested".to_owned();
+                let (request, session) = (detach.request, detach.session);
+                Some(ServerFrame::Detached { request, session, reason })
+            }
+            ClientFrame::Publish(publish) => self.publish(now, from, publish),
+            ClientFrame::Serve(serve) => {
+                let peer = self.connections.get_mut(&from)?;
+                peer.serves.insert(serve.agent, serve.slots);
+                let request = serve.request;
+                Some(ServerFrame::Ack { request, first: None, last: None, receipt: None })
+            }
+            ClientFrame::Ping(ping) => {
+                let writer = self.writer(from);
+                for session in &self.connections.get(&from)?.joined {
+                    if let Some(log) = self.sessions.get_mut(session) {
+                        log.renew(&writer, &ping.runs);
+                    }
+                }
+                Some(ServerFrame::Pong { request: ping.request })
+            }
+            ClientFrame::Fetch(_)
+            | ClientFrame::Seen(_)
+            | ClientFrame::Pong(_)
+            | ClientFrame::Token(_)
+            | ClientFrame::Unknown => None,
+        }
+    }
+
+    fn hello(&mut self, from: u32, hello: Hello) -> ServerFrame {
+        let principal = auth::claimed(hello.principal.as_deref()).unwrap();
+        self.greeted += 1;
+        let connection = Connection { number: self.greeted, client: hello.client };
+        let peer = self.connections.get_mut(&from).unwrap();
+        assert!(peer.writer.is_none(), "a connection says `hello` once");
+        peer.writer = Some(Writer { principal, connection: Some(connection) });
+        ServerFrame::Welcome {
+            connection: from.to_string(),
+            heartbeat_ms: HEARTBEAT_MS,
+            limits: Limits::default(),
+        }
+    }
+
+    /// Only a producer's place has to be durable before it is told.
+    fn attach(&mut self, now: u64, from: u32, attach: Attach, out: &mut Frames) {
+        let session = attach.session.clone();
+        let writer = self.join(from, &session);
+        match attach.producer.clone() {
+            Some(claim) => self.log(&session).claim(now, &writer, from, attach, &claim),
+            None => self.attached(from, &session, attach, None, out),
+        }
+    }
+
+    fn publish(&mut self, now: u64, from: u32, publish: Publish<'_>) -> Option<ServerFrame> {
+        if self.not_now > 0 {
+            self.not_now -= 1;
+            let error = Problem::new(ErrorCode::Draining, "not now");
+            return Some(ServerFrame::Refused { request: publish.request, error, index: None });
+        }
+        let writer = self.join(from, &publish.session);
+        self.log(&publish.session.clone()).publish(now, writer, from, publish);
+        None
+    }
+
+    fn join(&mut self, from: u32, session: &SessionId) -> Writer {
+        self.connections.get_mut(&from).unwrap().joined.insert(session.clone());
+        self.writer(from)
+    }
+
+    fn writer(&self, from: u32) -> Writer {
+        self.connections[&from].writer.clone().expect("the first frame is `hello`")
+    }
+
+    /// Says what a log has decided and made durable, if the asker is still there.
+    fn answer(&mut self, session: &SessionId, answer: Answer, out: &mut Frames) {
+        let Answer { connection, asked } = answer;
+        if !self.connections.contains_key(&connection) {
+            return;
+        }
+        let frame = match asked {
+            Asked::Publish(request, Ok(Published { first, last, receipt, .. })) => {
+                let (first, last) = (Some(first), Some(last));
+                ServerFrame::Ack { request, first, last, receipt }
+            }
+            Asked::Publish(request, Err(Refusal { problem, index })) => {
+                ServerFrame::Refused { request, error: problem, index }
+            }
+            Asked::Attach(attach, Ok(grant)) => {
+                return self.attached(connection, session, attach, Some(grant), out);
+            }
+            Asked::Attach(attach, Err(error)) => {
+                ServerFrame::Refused { request: attach.request, error, index: None }
+            }
+        };
+        out.push((connection, frame.to_json()));
+    }
+
+    fn attached(
+        &mut self,
+        connection: u32,
+        session: &SessionId,
+        attach: Attach,
+        producer: Option<ProducerGrant>,
+        out: &mut Frames,
+    ) {
+        let stored = self.log(session);
+        let (log, tail) = (stored.id().clone(), stored.tail());
+        let attached = ServerFrame::Attached {
+            request: attach.request,
+            session: session.clone(),
+            log: log.clone(),
+            tail,
+            producer,
+        };
+        out.push((connection, attached.to_json()));
+        let cursor = match attach.position {
+            Some(position) if position.log == log && position.offset <= tail => position.offset,
+            Some(_) => {
+                let first = Offset::ZERO.next();
+                let reset = ServerFrame::Reset { session: session.clone(), log, first };
+                out.push((connection, reset.to_json()));
+                Offset::ZERO
+            }
+            None => Offset::ZERO,
+        };
+        let peer = self.connections.get_mut(&connection).unwrap();
+        peer.attached.insert(session.clone(), cursor);
+    }
+
+    /// Sends what attached readers lack.
+    fn follow(&mut self, out: &mut Frames) {
+        for (&number, peer) in &mut self.connections {
+            for (session, cursor) in &mut peer.attached {
+                let Some(log) = self.sessions.get(session) else { continue };
                 let after = usize::try_from(cursor.as_u64()).unwrap();
                 for batch in log.events[after.min(log.events.len())..].chunks(BATCH_MAX) {
                     let first = cursor.next();
@@ -129,247 +286,13 @@ impl Server {
                     out.push((number, events_frame(session, first, *cursor, events)));
                 }
             }
-            if !connection.serves {
-                continue;
-            }
-            for (session, log) in &self.sessions {
-                for input in &log.inputs {
-                    if !connection.woken.contains(input) {
-                        connection.woken.push(input.clone());
-                        let wake = ServerFrame::Wake {
-                            agent: Id::parse("assistant").unwrap(),
-                            session: SessionId::parse(session).unwrap(),
-                            input: input.clone(),
-                            attempt: 1,
-                        };
-                        out.push((number, wake.to_json()));
-                    }
-                }
-            }
         }
     }
 
-    fn attach(&mut self, from: u32, attach: &Attach, say: &mut impl FnMut(ServerFrame)) {
-        let log = self.log(attach.session.as_str());
-        let tail = log.tail();
-        let mut grant = None;
-        if let Some(claim) = &attach.producer {
-            match log.claim(&claim.id, claim.epoch) {
-                Ok(granted) => grant = Some(granted),
-                Err(error) => {
-                    say(ServerFrame::Refused { request: attach.request, error, index: None });
-                    return;
-                }
-            }
-        }
-        let session = attach.session.clone();
-        let log_id = log.id.clone();
-        say(ServerFrame::Attached {
-            request: attach.request,
-            session: session.clone(),
-            log: log_id.clone(),
-            tail,
-            producer: grant,
-        });
-        let cursor = match &attach.position {
-            Some(position) if position.log == log_id && position.offset <= tail => position.offset,
-            Some(_) => {
-                let first = Offset::ZERO.next();
-                say(ServerFrame::Reset { session: session.clone(), log: log_id, first });
-                Offset::ZERO
-            }
-            None => Offset::ZERO,
-        };
-        self.connections.get_mut(&from).unwrap().attached.insert(session, cursor);
-    }
-
-    fn publish(&mut self, from: u32, publish: &Publish<'_>) -> ServerFrame {
-        let request = publish.request;
-        let refused = |error| ServerFrame::Refused { request, error, index: None };
-        if self.not_now > 0 {
-            self.not_now -= 1;
-            return refused(Problem::new(ErrorCode::Draining, "not now"));
-        }
-        let from = self.connections[&from].principal.clone();
-        let log = self.log(publish.session.as_str());
-        if publish.log.as_ref().is_some_and(|known| *known != log.id) {
-            return refused(Problem::new(ErrorCode::LogChanged, "another log"));
-        }
-        let drafts: Vec<Draft> =
-            publish.events.iter().map(|raw| Draft::parse(raw.get()).unwrap()).collect();
-        let answer = match &publish.producer {
-            Some(place) => log.produce(place, from.as_ref(), &drafts),
-            None => log.act(from.as_ref(), &drafts),
-        };
-        match answer {
-            Answer::Refused(error) => refused(error),
-            Answer::Done { first, last, stopped } => {
-                let ack = ServerFrame::Ack {
-                    request,
-                    first: Some(first),
-                    last: Some(last),
-                    receipt: None,
-                };
-                let Some((id, runs)) = stopped else { return ack };
-                let receipt =
-                    durable_sessions_protocol::frame::StopReceipt { id, offset: first, runs };
-                ServerFrame::Ack {
-                    request,
-                    first: Some(first),
-                    last: Some(last),
-                    receipt: Some(receipt),
-                }
-            }
-        }
-    }
-}
-
-impl Log {
-    pub(crate) fn new(id: &str) -> Self {
-        Self {
-            id: LogId::parse(id).unwrap(),
-            events: Vec::new(),
-            acts: BTreeMap::new(),
-            producers: BTreeMap::new(),
-            runs: BTreeMap::new(),
-            inputs: Vec::new(),
-        }
-    }
-
-    fn tail(&self) -> Offset {
-        Offset::new(self.events.len() as u64).unwrap()
-    }
-
-    fn claim(&mut self, id: &Id, epoch: Option<u64>) -> Result<ProducerGrant, Problem> {
-        let producer = self.producers.entry(id.clone()).or_default();
-        match epoch {
-            None => {
-                producer.epoch += 1;
-                producer.answers.clear();
-            }
-            Some(epoch) if epoch == producer.epoch => {}
-            Some(_) => return Err(Problem::new(ErrorCode::Fenced, "another epoch")),
-        }
-        Ok(ProducerGrant { epoch: producer.epoch, seq: producer.answers.len() as u64 })
-    }
-
-    fn produce(
-        &mut self,
-        place: &ProducerSeq,
-        from: Option<&Principal>,
-        drafts: &[Draft],
-    ) -> Answer {
-        let producer = self.producers.entry(place.id.clone()).or_default();
-        if place.epoch != producer.epoch {
-            return Answer::Refused(Problem::new(ErrorCode::Fenced, "another epoch"));
-        }
-        let next = producer.answers.len() as u64;
-        if place.seq < next {
-            return producer.answers[usize::try_from(place.seq).unwrap()].clone();
-        }
-        if place.seq > next {
-            let mut gap = Problem::new(ErrorCode::SequenceGap, "a gap");
-            gap.expected_seq = Some(next);
-            return Answer::Refused(gap);
-        }
-        let answer = self.admit(from, drafts);
-        self.producers.get_mut(&place.id).unwrap().answers.push(answer.clone());
-        answer
-    }
-
-    fn act(&mut self, from: Option<&Principal>, drafts: &[Draft]) -> Answer {
-        let [draft] = drafts else { panic!("one event a publish without a producer") };
-        let id = draft.event.act_id().expect("an act has an id").clone();
-        let key = (from.map(ToString::to_string).unwrap_or_default(), id);
-        if let Some((body, answer)) = self.acts.get(&key) {
-            assert_eq!(*body, draft.json, "an act is sent again as it was");
-            return answer.clone();
-        }
-        let answer = self.admit(from, drafts);
-        if matches!(answer, Answer::Done { .. }) {
-            self.acts.insert(key, (draft.json.clone(), answer.clone()));
-        }
-        answer
-    }
-
-    fn admit(&mut self, from: Option<&Principal>, drafts: &[Draft]) -> Answer {
-        for draft in drafts {
-            if let Some(code) = self.objection(&draft.event) {
-                return Answer::Refused(Problem::new(code, "by a rule"));
-            }
-        }
-        let first = self.tail().next();
-        let mut stopped = None;
-        for draft in drafts {
-            let fenced = self.enter(&draft.event);
-            let text = event::stamp(&draft.json, self.tail().next(), 0, from, fenced.as_deref());
-            self.events.push(text);
-            if let (Event::StopRequested(stop), Some(runs)) = (&draft.event, fenced) {
-                stopped = Some((stop.id.clone(), runs));
-            }
-        }
-        Answer::Done { first, last: self.tail(), stopped }
-    }
-
-    fn objection(&self, event: &Event) -> Option<ErrorCode> {
-        let state = |run: &Id| self.runs.get(run).map(|run| &run.state);
-        match event {
-            Event::RunStarted(started) => {
-                let input = started.in_reply_to.as_ref()?;
-                (!self.inputs.contains(input)).then_some(ErrorCode::AlreadyClaimed)
-            }
-            Event::Delta(delta) => match state(&delta.run) {
-                None => Some(ErrorCode::NotFound),
-                Some(RunState::Open) => None,
-                Some(RunState::Stopped) => Some(ErrorCode::RunStopped),
-                Some(RunState::Ended) => Some(ErrorCode::RunEnded),
-            },
-            Event::RunEnded(ended) => match state(&ended.run) {
-                None => Some(ErrorCode::NotFound),
-                Some(RunState::Ended) => Some(ErrorCode::RunEnded),
-                Some(RunState::Stopped)
-                    if ended.outcome == event::Outcome::Completed || ended.data.is_some() =>
-                {
-                    Some(ErrorCode::RunStopped)
-                }
-                Some(RunState::Open | RunState::Stopped) => None,
-            },
-            _ => None,
-        }
-    }
-
-    /// What an event changes. Of a stop: the runs it fences.
-    fn enter(&mut self, event: &Event) -> Option<Vec<Id>> {
-        match event {
-            Event::Message(message) if message.run.is_none() => {
-                self.inputs.push(message.id.clone());
-            }
-            Event::RunStarted(started) => {
-                self.inputs.retain(|input| Some(input) != started.in_reply_to.as_ref());
-                let offset = self.tail().next();
-                let run = Run { offset, state: RunState::Open };
-                self.runs.insert(started.run.clone(), run);
-            }
-            Event::RunEnded(ended) => {
-                self.runs.get_mut(&ended.run).unwrap().state = RunState::Ended;
-            }
-            Event::StopRequested(stop) => {
-                let mut fenced = Vec::new();
-                for (id, run) in &mut self.runs {
-                    let is_meant = match &stop.target {
-                        StopTarget::Run(run) => run == id,
-                        StopTarget::All { seen } => seen.is_none_or(|seen| run.offset <= seen),
-                        StopTarget::Message(_) => false,
-                    };
-                    if is_meant && run.state == RunState::Open {
-                        run.state = RunState::Stopped;
-                        fenced.push(id.clone());
-                    }
-                }
-                return Some(fenced);
-            }
-            _ => {}
-        }
-        None
+    /// Sends input to those who serve.
+    fn offer(&mut self, now: u64, out: &mut Frames) {
+        let workers: Vec<Worker> = self.connections.iter().flat_map(Worker::of).collect();
+        let wakes = self.offers.advance(now, &workers, &self.sessions);
+        out.extend(wakes.into_iter().map(|(connection, wake)| (connection, wake.to_json())));
     }
 }
