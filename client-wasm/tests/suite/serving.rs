@@ -35,7 +35,8 @@ fn after_a_cut_its_runs_are_named_before_it_offers_to_work() {
     tell(&mut core, Input::Attach { session: session(), follow: Follow::EVENTS });
     let welcome = json!({"type": "welcome", "heartbeat_ms": 15_000, "limits": {}});
     tell(&mut core, Input::Opened { socket: 1 });
-    let attach = hear(&mut core, 1, welcome.clone()).remove(0);
+    let frames = hear(&mut core, 1, welcome.clone());
+    let attach = frames.iter().find(|frame| frame["type"] == "attach").expect("an attach");
     let grant = json!({"epoch": 1, "seq": 0});
     let request = &attach["request"];
     let attached = json!({
