@@ -45,7 +45,8 @@ impl Stage {
     pub(crate) fn run(self) -> Result<()> {
         match self {
             Self::Fmt => run(&mut cargo(&["fmt", "--all", "--check"])),
-            Self::Clippy => lint(&["--workspace"]),
+            // The first to compile: a lock file that is out of date fails here.
+            Self::Clippy => lint(&["--workspace", "--locked"]),
             Self::ClippyWasm => {
                 tools::wasm_target()?;
                 lint(&["--package=durable-sessions-client", WASM_TARGET])
