@@ -2,11 +2,11 @@
 
 use std::rc::Rc;
 
+use js_sys::Function;
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast, JsValue};
 
 use super::driver::Driver;
-use super::js::Function;
 use super::node::JsNode;
 use crate::core::Input;
 

@@ -9,7 +9,6 @@ mod command;
 mod driver;
 mod flat;
 mod handler;
-mod js;
 mod listener;
 mod names;
 mod node;
@@ -20,7 +19,6 @@ mod timer;
 mod told;
 
 pub use command::connect;
-pub use js::Array;
 pub use listener::Listener;
 pub use node::JsNode;
 pub use told::encode;

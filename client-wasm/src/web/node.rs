@@ -2,10 +2,10 @@
 
 use durable_sessions_protocol::fold::Node;
 use durable_sessions_protocol::offset::Offset;
+use js_sys::Array;
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
 
-use super::js::Array;
 use super::names::name;
 
 #[wasm_bindgen]
@@ -15,9 +15,6 @@ extern "C" {
 
     #[wasm_bindgen(method, structural, indexing_getter)]
     fn get(this: &Fields, name: &JsValue) -> Option<JsValue>;
-
-    #[wasm_bindgen(method, structural, indexing_setter)]
-    fn set(this: &Fields, name: &JsValue, value: &JsValue);
 }
 
 /// A value that `JSON.parse` made, or another that is neither `null` nor `undefined`. It is passed
@@ -26,11 +23,6 @@ extern "C" {
 pub struct JsNode(pub JsValue);
 
 impl JsNode {
-    /// Sets a field of an object.
-    pub(super) fn set(&self, field: &'static str, value: &JsValue) {
-        self.0.unchecked_ref::<Fields>().set(&name(field), value);
-    }
-
     /// Whether a field has a value that counts as true.
     pub(super) fn is(&self, field: &'static str) -> bool {
         self.field(field).is_some_and(|value| value.0.is_truthy())

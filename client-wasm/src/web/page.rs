@@ -3,11 +3,12 @@
 use std::rc::Rc;
 
 use durable_sessions_protocol::fold::Node;
+use js_sys::Function;
 use wasm_bindgen::{JsCast, JsValue};
+use web_sys::EventTarget;
 
 use super::driver::Driver;
 use super::handler::Handler;
-use super::js::{EventTarget, Function};
 use super::node::JsNode;
 use crate::core::Input;
 
@@ -25,7 +26,7 @@ pub(super) struct Page {
 impl Page {
     pub(super) fn listen(driver: &Rc<Driver>, global: JsNode) -> Self {
         let page = Self { global, handler: Handler::new(driver, 0, |_, event| read(event)) };
-        page.each(EventTarget::add_event_listener);
+        page.each(EventTarget::add_event_listener_with_callback);
         page
     }
 
@@ -51,7 +52,7 @@ impl Page {
 
 impl Drop for Page {
     fn drop(&mut self) {
-        self.each(EventTarget::remove_event_listener);
+        self.each(EventTarget::remove_event_listener_with_callback);
     }
 }
 

@@ -4,19 +4,28 @@ use std::rc::Rc;
 
 use durable_sessions_protocol::SUBPROTOCOL;
 use durable_sessions_protocol::fold::Node;
+use js_sys::{Array, Function, JsString, Reflect};
+use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
+use web_sys::{CloseEvent, MessageEvent, WebSocket};
 
 use super::driver::{CLOSED_ABNORMALLY, Driver};
 use super::handler::Handler;
-use super::js::{self, Array, WebSocket};
 use super::names::name;
 use super::node::JsNode;
 use crate::core::Input;
 
+#[wasm_bindgen]
+extern "C" {
+    /// The text stays on JavaScript's side, where `js_sys::JSON::parse` would copy it in and out.
+    #[wasm_bindgen(catch, js_namespace = JSON, js_name = parse)]
+    fn parse_json(text: &JsString) -> Result<Option<JsValue>, JsValue>;
+}
+
 /// An open or opening socket. Dropped, it says nothing more.
 pub(super) struct Socket {
     number: u32,
-    web_socket: JsNode,
+    web_socket: WebSocket,
     _handlers: [Handler; 3],
 }
 
@@ -24,24 +33,24 @@ impl Socket {
     /// Opens a socket of the class in the options. `None`: it would not open.
     pub(super) fn open(driver: &Rc<Driver>, options: &JsNode, number: u32) -> Option<Self> {
         let (class, ignore) = (options.field("WebSocket")?.0, options.field("ignore")?.0);
-        let arguments = Array::new();
-        arguments.push(&options.field("url")?.0);
-        arguments.push(&name(SUBPROTOCOL));
-        let web_socket = JsNode(js::construct(&class, &arguments).ok()?);
+        let arguments = Array::of2(&options.field("url")?.0, &name(SUBPROTOCOL));
+        let made = Reflect::construct(class.unchecked_ref::<Function>(), &arguments).ok()?;
+        let web_socket = made.unchecked_into::<WebSocket>();
 
         let opened = Handler::new(driver, number, |socket, _| Some(Input::Opened { socket }));
         let message = Handler::new(driver, number, |socket, event| Some(read(socket, event)));
         let closed = Handler::new(driver, number, |socket, event| {
-            let code = event.number("code").and_then(|code| u16::try_from(code).ok());
-            Some(Input::Closed { socket, code: code.unwrap_or(CLOSED_ABNORMALLY) })
+            // A class of another kind may give no code, which reads as 0.
+            let code = event.0.unchecked_ref::<CloseEvent>().code();
+            Some(Input::Closed { socket, code: if code == 0 { CLOSED_ABNORMALLY } else { code } })
         });
-        web_socket.set("onopen", opened.function());
-        web_socket.set("onmessage", message.function());
-        web_socket.set("onclose", closed.function());
+        web_socket.set_onopen(Some(opened.function()));
+        web_socket.set_onmessage(Some(message.function()));
+        web_socket.set_onclose(Some(closed.function()));
         // A close follows, which says more. It is heard to the end all the same: a socket given up
         // while it connects tells its error only later, and one that nobody hears ends a Node
         // process.
-        web_socket.set("onerror", &ignore);
+        web_socket.set_onerror(Some(ignore.unchecked_ref()));
         Some(Self { number, web_socket, _handlers: [opened, message, closed] })
     }
 
@@ -51,15 +60,15 @@ impl Socket {
 
     /// The socket itself, to send on while nothing is borrowed.
     pub(super) fn web_socket(&self) -> WebSocket {
-        self.web_socket.0.clone().unchecked_into()
+        self.web_socket.clone()
     }
 }
 
 impl Drop for Socket {
     fn drop(&mut self) {
-        for handler in ["onopen", "onmessage", "onclose"] {
-            self.web_socket.set(handler, &JsValue::NULL);
-        }
+        self.web_socket.set_onopen(None);
+        self.web_socket.set_onmessage(None);
+        self.web_socket.set_onclose(None);
     }
 }
 
@@ -67,11 +76,12 @@ impl Drop for Socket {
 /// before it hears that it was read is four times what the core takes before it says so.
 fn read(socket: u32, event: &JsNode) -> Input<JsNode> {
     // What is no text is no JSON either.
-    if let Some(text) = event.field("data")
-        && let Ok(Some(frame)) = js::parse(&text.0)
-    {
-        let bytes = text.number("length").and_then(|length| usize::try_from(length).ok());
-        return Input::Frame { socket, frame: JsNode(frame), bytes: bytes.unwrap_or(0) };
+    let text = event.0.unchecked_ref::<MessageEvent>().data().unchecked_into::<JsString>();
+    match parse_json(&text) {
+        Ok(Some(frame)) => {
+            let bytes = usize::try_from(text.length()).unwrap_or(usize::MAX);
+            Input::Frame { socket, frame: JsNode(frame), bytes }
+        }
+        _ => Input::Malformed { socket },
     }
-    Input::Malformed { socket }
 }
