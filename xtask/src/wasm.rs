@@ -1,6 +1,6 @@
 //! From Rust to the browser's module: `client-wasm/pkg`, which the TypeScript facade is compiled against.
 
-use std::{fs, path::PathBuf};
+use std::{env, fs, path::PathBuf};
 
 use anyhow::{Context, Result, anyhow};
 use wasm_bindgen_cli_support::Bindgen;
@@ -45,7 +45,7 @@ fn directory() -> PathBuf {
 
 fn compile() -> Result<PathBuf> {
     tools::wasm_target()?;
-    run(&mut cargo(&[
+    let mut compiler = cargo(&[
         "rustc",
         "--package=durable-sessions-client",
         "--lib",
@@ -53,8 +53,24 @@ fn compile() -> Result<PathBuf> {
         "--crate-type=cdylib",
         "--target=wasm32-unknown-unknown",
         "--profile=wasm",
-    ]))?;
+    ]);
+    run(compiler.env("CARGO_ENCODED_RUSTFLAGS", rustflags()?))?;
     Ok(repository::target().join("wasm32-unknown-unknown/wasm/durable_sessions_client.wasm"))
+}
+
+/// Those of the environment, and none of this machine's paths: where a dependency can panic, the module
+/// says in which file.
+fn rustflags() -> Result<String> {
+    let home = env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home =
+        home.or_else(|| Some(env::home_dir()?.join(".cargo"))).context("no home directory")?;
+    let remap = |from: PathBuf, to| format!("--remap-path-prefix={}={to}", from.display());
+    let paths = [remap(repository::root(), "."), remap(home.join("registry/src"), "crates")];
+
+    let given = env::var("RUSTFLAGS").unwrap_or_default();
+    let flags: Vec<&str> =
+        given.split_whitespace().chain(paths.iter().map(String::as_str)).collect();
+    Ok(flags.join("\x1f"))
 }
 
 fn bind(compiled: PathBuf, directory: &PathBuf) -> Result<()> {
