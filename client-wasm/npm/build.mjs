@@ -57,7 +57,7 @@ function wasmSource(source) {
     setup({ onResolve, onLoad }) {
       onResolve({ filter: /\/wasm\/inline\.js$/ }, () => ({ path: join(here, `src/wasm/${source}.ts`) }));
       onResolve({ filter: /\.wasm$/ }, () => ({ path: "./client.wasm", external: true }));
-      onResolve({ filter: /\.wasm\?text$/ }, () => ({ path: wasm, namespace: "text" }));
+      onResolve({ filter: /\.wasm\?text$/ }, () => ({ path: "client.wasm", namespace: "text" }));
       onLoad({ filter: /.*/, namespace: "text" }, () => ({ contents: textModule(readFileSync(wasm)) }));
     },
   };
