@@ -65,7 +65,11 @@ fn rustflags() -> Result<String> {
     let home =
         home.or_else(|| Some(env::home_dir()?.join(".cargo"))).context("no home directory")?;
     let remap = |from: PathBuf, to| format!("--remap-path-prefix={}={to}", from.display());
-    let paths = [remap(repository::root(), "."), remap(home.join("registry/src"), "crates")];
+    let mut paths = vec![remap(repository::root(), ".")];
+    // One folder for each registry, named after its host. Without one there is nothing to name.
+    if let Ok(registries) = fs::read_dir(home.join("registry/src")) {
+        paths.extend(registries.flatten().map(|registry| remap(registry.path(), "crates")));
+    }
 
     let given = env::var("RUSTFLAGS").unwrap_or_default();
     let flags: Vec<&str> =
