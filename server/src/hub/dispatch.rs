@@ -333,6 +333,7 @@ mod tests {
         assert!(one.try_recv().is_ok());
         dispatcher.report(&session("s"), claimed_by(1));
         dispatcher.report(&session("t"), waiting("m2", 1));
+        // The clock is paused: a minute passes at once.
         tokio::time::sleep(Duration::from_secs(60)).await;
         assert!(one.try_recv().is_err());
         dispatcher.report(&session("s"), Report::default());
