@@ -19,6 +19,12 @@ pub const UNSEEN_MAX_BYTES: usize = 256 * 1024;
 pub const BATCH_TARGET_BYTES: usize = 64 * 1024;
 /// Sessions attached on one socket at a time. Beyond it: `rate_limited`.
 pub const ATTACH_MAX_SESSIONS: usize = 1024;
+/// Most events in one `page`; the rest takes another `fetch`.
+pub const PAGE_MAX_EVENTS: usize = 1024;
+/// Fetches of one socket without an answer yet. Beyond it: `rate_limited`.
+pub const FETCHES_MAX_WAITING: usize = 64;
+/// Members listed in one `presence`; its `total` counts the rest too.
+pub const PRESENCE_MAX_MEMBERS: usize = 100;
 /// Runs named in one `ping` or `attach`.
 pub const RUNS_MAX_NAMED: usize = 1024;
 
@@ -28,6 +34,15 @@ pub const HELLO_TIMEOUT_MS: u64 = 5_000;
 pub const HEARTBEAT_MS: u64 = 15_000;
 /// How long either end waits after an expected sign of life before the connection counts as dead.
 pub const HEARTBEAT_GRACE_MS: u64 = 10_000;
+
+/// Changes of who is attached to a session are told after this long, together.
+pub const PRESENCE_GATHER_MS: u64 = 50;
+/// The same in a session with more than [`PRESENCE_CROWD_MEMBERS`].
+pub const PRESENCE_CROWD_GATHER_MS: u64 = 1_000;
+/// More members than this make a crowd.
+pub const PRESENCE_CROWD_MEMBERS: usize = 50;
+/// A member counts for this long after it is gone: another tab of its group may take over.
+pub const PRESENCE_LINGER_MS: u64 = 2_000;
 
 /// A run's owner may be away this long before the run ends `lost`.
 pub const LEASE_MS: u64 = 30_000;

@@ -1,6 +1,7 @@
 //! What a client sends.
 
 use std::borrow::Cow;
+use std::num::{NonZeroU32, NonZeroU64};
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -62,7 +63,8 @@ frames! {
         /// Names this client instance; the same on every reconnect of one process or tab.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         client: Option<Id>,
-        /// Names the tabs that share one socket.
+        /// Names the tabs that share one socket: a newer connection of the same principal and
+        /// group takes the place of this one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         group: Option<Id>,
     }
@@ -132,9 +134,9 @@ frames! {
         log: LogId,
         /// Events after here.
         after: Offset,
-        /// At most so many.
+        /// At most so many, from 1 on; absent or larger: [`crate::limits::PAGE_MAX_EVENTS`].
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        limit: Option<u64>,
+        limit: Option<NonZeroU64>,
     }
     /// Fields of `seen`.
     Seen {
@@ -142,6 +144,9 @@ frames! {
         session: SessionId,
         /// The last offset taken.
         offset: Offset,
+        /// How many tabs behind this connection follow the session; absent: as before, at first 1.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tabs: Option<NonZeroU32>,
     }
     /// Fields of `serve`.
     Serve {

@@ -1,10 +1,14 @@
 //! What a server sends.
 
+use std::fmt::Write;
+use std::num::NonZeroU32;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{ProducerGrant, RequestId};
 use crate::error::Problem;
+use crate::event::Principal;
 use crate::id::{Id, LogId, SessionId};
 use crate::limits;
 use crate::offset::Offset;
@@ -48,7 +52,8 @@ pub enum ServerFrame {
         /// The events, as stored or with deltas joined.
         events: Vec<Value>,
     },
-    /// The answer to `fetch`.
+    /// The answer to `fetch`: the events after its `after`, as stored. At the tail there are none
+    /// and `last` is `first` - 1.
     Page {
         /// The fetch's.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -120,12 +125,14 @@ pub enum ServerFrame {
         /// 1 for the first run that may claim it.
         attempt: u32,
     },
-    /// Who is attached.
+    /// Who is attached, as a whole: it takes the place of the `presence` before it.
     Presence {
         /// Which session.
         session: SessionId,
-        /// Who.
-        members: Vec<Value>,
+        /// Who; at most [`limits::PRESENCE_MAX_MEMBERS`] of them.
+        members: Vec<Member>,
+        /// How many there are, listed or not.
+        total: usize,
     },
     /// Are you there?
     Ping {
@@ -163,6 +170,17 @@ impl ServerFrame {
         // A frame's keys are strings and its numbers finite, so writing it cannot fail.
         serde_json::to_string(self).unwrap_or_default()
     }
+}
+
+/// One device that follows a session: a browser with all its tabs, an agent, any other program.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Member {
+    /// Whose it is.
+    pub from: Principal,
+    /// Tells the devices of a principal apart; means nothing beyond that.
+    pub device: Id,
+    /// How many tabs of it follow the session.
+    pub tabs: NonZeroU32,
 }
 
 /// What a stop is answered with, in `ack` and by HTTP 202.
@@ -210,13 +228,43 @@ pub fn events_frame<'a>(
     last: Offset,
     events: impl Iterator<Item = &'a str>,
 ) -> String {
-    use std::fmt::Write;
     let mut out = String::with_capacity(256);
     // Writing to a string cannot fail. A session id needs no escapes.
-    let _ = write!(
-        out,
-        "{{\"type\":\"events\",\"session\":\"{session}\",\"first\":{first},\"last\":{last},\"events\":["
-    );
+    let _ = write!(out, "{{\"type\":\"events\",\"session\":\"{session}\"");
+    write_range(&mut out, first, last, events);
+    out
+}
+
+/// Builds the `page` that answers a fetch with events as they are stored, without parsing them.
+/// Without events the page covers nothing: `last` is `first` - 1.
+pub fn page_frame<'a>(
+    request: Option<RequestId>,
+    session: &SessionId,
+    log: &LogId,
+    first: Offset,
+    last: Offset,
+    events: impl Iterator<Item = &'a str> + Clone,
+) -> String {
+    let bytes: usize = events.clone().map(|event| event.len() + 1).sum();
+    let mut out = String::with_capacity(bytes + 512);
+    out.push_str("{\"type\":\"page\"");
+    if let Some(request) = request {
+        let _ = write!(out, ",\"request\":{request}");
+    }
+    // Writing to a string cannot fail. The ids of sessions and logs need no escapes.
+    let _ = write!(out, ",\"session\":\"{session}\",\"log\":\"{log}\"");
+    write_range(&mut out, first, last, events);
+    out
+}
+
+/// The end of a frame that covers a range of a log.
+fn write_range<'a>(
+    out: &mut String,
+    first: Offset,
+    last: Offset,
+    events: impl Iterator<Item = &'a str>,
+) {
+    let _ = write!(out, ",\"first\":{first},\"last\":{last},\"events\":[");
     for (index, event) in events.enumerate() {
         if index > 0 {
             out.push(',');
@@ -224,5 +272,4 @@ pub fn events_frame<'a>(
         out.push_str(event);
     }
     out.push_str("]}");
-    out
 }

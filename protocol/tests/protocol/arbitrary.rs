@@ -1,5 +1,7 @@
 //! Anything the types of the wire can hold.
 
+use std::num::{NonZeroU32, NonZeroU64};
+
 use durable_sessions_protocol::event::{
     Address, Data, Delta, Event, IfRunning, InputFate, InputState, Message, Outcome, Principal,
     PrincipalKind, Role, RunEnded, RunResumed, RunStarted, RunSuspended, SessionUpdated, Steer,
@@ -214,7 +216,7 @@ pub(crate) fn client_frame() -> impl Strategy<Value = ClientFrame<'static>> {
         attach().prop_map(ClientFrame::Attach),
         (request(), session())
             .prop_map(|(request, session)| ClientFrame::Detach(Detach { request, session })),
-        (request(), session(), log(), offset(), option::of(any::<u64>())).prop_map(
+        (request(), session(), log(), offset(), option::of(any::<NonZeroU64>())).prop_map(
             |(request, session, log, after, limit)| ClientFrame::Fetch(Fetch {
                 request,
                 session,
@@ -223,8 +225,8 @@ pub(crate) fn client_frame() -> impl Strategy<Value = ClientFrame<'static>> {
                 limit
             })
         ),
-        (session(), offset())
-            .prop_map(|(session, offset)| ClientFrame::Seen(Seen { session, offset })),
+        (session(), offset(), option::of(any::<NonZeroU32>()))
+            .prop_map(|(session, offset, tabs)| ClientFrame::Seen(Seen { session, offset, tabs })),
         (request(), id(), option::of(prop::collection::vec(any::<String>(), 0..3)), any::<u32>())
             .prop_map(|(request, agent, sessions, slots)| ClientFrame::Serve(Serve {
                 request,

@@ -1,8 +1,10 @@
 //! `tests/fixtures/wire/frames`: the frames of both sides, and what is refused. DS-8.
 
 use durable_sessions_protocol::error::ErrorCode;
-use durable_sessions_protocol::frame::{ClientFrame, Limits, ServerFrame, events_frame};
-use durable_sessions_protocol::id::SessionId;
+use durable_sessions_protocol::frame::{
+    ClientFrame, Limits, ServerFrame, events_frame, page_frame,
+};
+use durable_sessions_protocol::id::{LogId, SessionId};
 use durable_sessions_protocol::offset::Offset;
 use serde::Deserialize;
 use serde_json::Value;
@@ -102,19 +104,28 @@ fn a_frame_of_a_later_version_is_read_as_unknown() {
 }
 
 #[test]
-fn an_events_frame_holds_the_stored_bytes() {
+fn frames_of_events_hold_the_stored_bytes() {
     #[derive(Deserialize)]
-    struct Events {
+    struct Range {
+        request: Option<u64>,
         session: SessionId,
+        log: Option<LogId>,
         first: Offset,
         last: Offset,
         events: Vec<Raw>,
     }
-    let fixture: Fixture = fixtures::one("wire/frames/server", "events");
-    for written in fixture.written {
-        let Events { session, first, last, events } = serde_json::from_str(written.get()).unwrap();
-        let frame = events_frame(&session, first, last, events.iter().map(|event| event.get()));
-        assert_eq!(frame, written.get());
+    for name in ["events", "page"] {
+        let fixture: Fixture = fixtures::one("wire/frames/server", name);
+        for written in fixture.written {
+            let Range { request, session, log, first, last, events } =
+                serde_json::from_str(written.get()).unwrap();
+            let events = events.iter().map(|event| event.get());
+            let frame = match &log {
+                Some(log) => page_frame(request, &session, log, first, last, events),
+                None => events_frame(&session, first, last, events),
+            };
+            assert_eq!(frame, written.get());
+        }
     }
 }
 
