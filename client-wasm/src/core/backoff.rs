@@ -46,6 +46,10 @@ impl Backoff {
         pause(self.failures, random)
     }
 
+    pub(super) const fn is_failing(&self) -> bool {
+        self.failures > 0
+    }
+
     /// The row has ended.
     pub(super) const fn reset(&mut self) {
         self.failures = 0;

@@ -23,6 +23,8 @@ pub(super) struct Connection {
     state: State,
     client: Id,
     principal: Option<String>,
+    /// The tabs that share it.
+    group: Option<Id>,
     has_tokens: bool,
     random: Random,
     backoff: Backoff,
@@ -35,11 +37,7 @@ pub(super) struct Connection {
     not_before: u64,
     /// What the server's `error` frame said about a close to come.
     told: Option<Problem>,
-    published: Published,
 }
-
-/// What the app knows: status, time of the next attempt, whether there is an error.
-type Published = (Status, Option<u64>, bool);
 
 #[derive(Debug)]
 enum State {
@@ -85,6 +83,7 @@ impl Connection {
             state: State::Idle,
             client,
             principal,
+            group: None,
             has_tokens,
             random,
             backoff: Backoff::default(),
@@ -93,7 +92,6 @@ impl Connection {
             has_renewed_token: false,
             not_before: 0,
             told: None,
-            published: (Status::Connecting, None, false),
         }
     }
 
@@ -106,11 +104,38 @@ impl Connection {
         &mut self.random
     }
 
-    /// Opens a socket unless that was done before.
-    pub(super) fn start<N>(&mut self, now: u64, out: &mut VecDeque<Output<N>>) {
-        if matches!(self.state, State::Idle) {
+    pub(super) const fn is_closed(&self) -> bool {
+        matches!(self.state, State::Closed { .. })
+    }
+
+    /// Opens a socket for a group unless that was done before.
+    pub(super) fn start<N>(&mut self, now: u64, group: Option<&Id>, out: &mut VecDeque<Output<N>>) {
+        if !matches!(self.state, State::Idle) {
+            return;
+        }
+        self.group = group.cloned();
+        if self.backoff.is_failing() {
+            self.fail(now, out);
+        } else {
             self.attempt(now, out);
         }
+    }
+
+    /// Another tab has the connection, or may.
+    pub(super) fn stand_down<N>(&mut self, now: u64, out: &mut VecDeque<Output<N>>) {
+        if !matches!(self.state, State::Idle | State::Closed { .. }) {
+            self.disconnect(out);
+            self.forgive(now);
+            self.state = State::Idle;
+        }
+    }
+
+    /// What closed it is over.
+    pub(super) fn reopen(&mut self) {
+        self.state = State::Idle;
+        self.backoff.reset();
+        self.has_renewed_token = false;
+        self.not_before = 0;
     }
 
     pub(super) fn token<N>(
@@ -140,6 +165,9 @@ impl Connection {
             (Some(token), _) => hello = hello.text("token", &token),
             (None, Some(principal)) => hello = hello.text("as", principal),
             (None, None) => {}
+        }
+        if let Some(group) = &self.group {
+            hello = hello.text("group", group.as_str());
         }
         out.push_back(Output::Transmit { socket, text: hello.end() });
         let _ = now;
@@ -313,16 +341,12 @@ impl Connection {
         self.close(None);
     }
 
-    /// Tells the app what it does not know yet. `outside` turns a time into the driver's.
-    pub(super) fn publish<N>(
-        &mut self,
-        outside: impl Fn(u64) -> u64,
-        out: &mut VecDeque<Output<N>>,
-    ) {
-        let now = match &self.state {
+    /// Where it stands, when the next attempt is due, why it is closed.
+    pub(super) fn report(&self) -> (Status, Option<u64>, Option<Problem>) {
+        match &self.state {
             State::Waiting { until } => {
                 let status = if self.is_online { Status::Waiting } else { Status::Offline };
-                (status, until.map(outside), None)
+                (status, *until, None)
             }
             State::Live { .. } => (Status::Live, None, None),
             State::Closed { problem } => (Status::Closed, None, problem.clone()),
@@ -330,17 +354,7 @@ impl Connection {
             | State::Authorizing { .. }
             | State::Opening { .. }
             | State::Greeting { .. } => (Status::Connecting, None, None),
-        };
-        let (status, retry_at, error) = now;
-        let published = (status, retry_at, error.is_some());
-        if self.published != published {
-            self.published = published;
-            out.push_back(Output::Status { status, retry_at, error });
         }
-    }
-
-    pub(super) const fn status(&self) -> Status {
-        self.published.0
     }
 
     fn attempt<N>(&mut self, now: u64, out: &mut VecDeque<Output<N>>) {
@@ -372,12 +386,17 @@ impl Connection {
         }
     }
 
-    fn wait(&mut self, now: u64) {
+    /// A connection that lived long enough ends a row of failures.
+    fn forgive(&mut self, now: u64) {
         if let State::Live { since, .. } = self.state
             && now.saturating_sub(since) >= STABLE_LIFE_MS
         {
             self.backoff.reset();
         }
+    }
+
+    fn wait(&mut self, now: u64) {
+        self.forgive(now);
         let pause = self.backoff.next(&mut self.random);
         let until = now.saturating_add(pause).max(self.not_before);
         self.state = State::Waiting { until: Some(until) };

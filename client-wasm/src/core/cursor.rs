@@ -25,6 +25,11 @@ pub(super) enum Step {
 }
 
 impl Cursor {
+    /// A cursor in the log that its owner knows.
+    pub(super) const fn after(offset: Offset) -> Self {
+        Self { log: None, offset }
+    }
+
     /// Which log it stands in, once known.
     pub(super) const fn log(&self) -> Option<&LogId> {
         self.log.as_ref()

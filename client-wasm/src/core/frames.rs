@@ -52,6 +52,16 @@ impl Frame {
         self
     }
 
+    /// The text without its last brace, for somebody else to number the request.
+    pub(super) fn open(self) -> String {
+        self.0
+    }
+
+    /// Goes on with what [`Frame::open`] left open.
+    pub(super) const fn reopen(text: String) -> Self {
+        Self(text)
+    }
+
     pub(super) fn end(mut self) -> String {
         self.0.push('}');
         self.0
@@ -78,7 +88,7 @@ pub(super) fn field_number(out: &mut String, name: &str, value: u64) {
 }
 
 // `to_string` would bring the standard library's formatting along.
-fn write_number(out: &mut String, value: u64) {
+pub(super) fn write_number(out: &mut String, value: u64) {
     if value >= 10 {
         write_number(out, value / 10);
     }

@@ -1,6 +1,7 @@
 //! What a driver tells the core.
 
-use durable_sessions_protocol::id::{Id, SessionId};
+use durable_sessions_protocol::id::{Id, LogId, SessionId};
+use durable_sessions_protocol::offset::Offset;
 
 use super::act::Act;
 #[cfg(not(target_arch = "wasm32"))]
@@ -16,8 +17,26 @@ pub struct Options {
     /// Whether the app has a token function: then [`Output::NeedToken`](super::Output::NeedToken)
     /// comes before every attempt.
     pub has_tokens: bool,
+    /// Whether to share a connection with the other tabs of the browser: then
+    /// [`Output::NeedGroup`](super::Output::NeedGroup) comes before anything is opened.
+    pub tabs: bool,
+    /// Names the page this client is on: the clients of one page count as one tab.
+    pub page: Id,
+    /// Whether the driver keeps acts durably: then [`Output::Store`](super::Output::Store),
+    /// [`Output::Forget`](super::Output::Forget) and [`Output::Recover`](super::Output::Recover) come.
+    pub keeps: bool,
     /// Seeds the jitter of pauses. Any random number.
     pub seed: u64,
+}
+
+/// The tabs that may share a connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Group {
+    /// Names their channel and their lock: the same for the same server and the same rights.
+    pub key: String,
+    /// Names the group to the server. It must not leave this browser and storage partition otherwise,
+    /// so that the members always hear each other: the server lets their sockets replace one another.
+    pub id: Id,
 }
 
 /// What to follow of a session.
@@ -34,6 +53,8 @@ pub struct Follow {
 impl Follow {
     /// What a page needs: patches, and joined deltas where the server has them.
     pub const PATCHES: Self = Self { patches: true, events: false, merge: true };
+    /// Neither; only to stand where the log does.
+    pub(super) const NOTHING: Self = Self { patches: false, events: false, merge: true };
     /// Each event once, as it is stored.
     pub const EVENTS: Self = Self { patches: false, events: true, merge: false };
 }
@@ -76,6 +97,38 @@ pub enum Input<N> {
         session: SessionId,
         /// What to say.
         act: Act,
+    },
+    /// An act out of the durable outbox, of this tab before it was loaded again or of another that is
+    /// gone. Ignored when that tab is a living member of the group, which does it itself, and when the
+    /// id is waiting already.
+    Resend {
+        /// [`Options::client`] of the client that stored it.
+        tab: Id,
+        /// Which session.
+        session: SessionId,
+        /// The act.
+        id: Id,
+        /// The log it is meant for.
+        log: Option<LogId>,
+        /// The event's JSON, as it was stored.
+        event: String,
+    },
+    /// Opens a reader with a cursor of its own, or says that all it was given is consumed: then it is
+    /// given more. Its session has to be followed; it ends with it.
+    Read {
+        /// Which session.
+        session: SessionId,
+        /// The reader's number, which the driver chooses.
+        reader: u32,
+        /// Opens it, to be given what stands after here.
+        after: Option<Offset>,
+    },
+    /// A reader is done.
+    ReadEnd {
+        /// Which session.
+        session: SessionId,
+        /// The reader.
+        reader: u32,
     },
     /// Write runs to a session as this producer. Implies following it; see [`Input::Attach`].
     #[cfg(not(target_arch = "wasm32"))]
@@ -173,10 +226,29 @@ pub enum Input<N> {
         /// The close code; 1006 when there was none.
         code: u16,
     },
+    /// The answer to [`Output::NeedGroup`](super::Output::NeedGroup), and told again whenever a token
+    /// of other rights was obtained.
+    Group {
+        /// The tabs to share a connection with; `None`: this client keeps its own.
+        group: Option<Group>,
+    },
+    /// The lock of the group is this client's.
+    Locked,
+    /// Somebody stole it.
+    LockLost,
+    /// Another member of the group posted something.
+    Message {
+        /// The parsed JSON of [`Output::Post`](super::Output::Post)'s head.
+        head: N,
+        /// Its cargo: the frame, or the text as a JSON string.
+        cargo: Option<N>,
+    },
     /// The time of [`super::Client::timeout`] has come.
     Timeout,
     /// The page is visible again, was resumed, or was shown: look whether the socket lives.
     Woke,
+    /// The page is not visible any more.
+    Hidden,
     /// The page came out of a cache: the socket is dead whatever it says.
     Restored,
     /// The page is about to be frozen: close the socket until [`Input::Woke`] or

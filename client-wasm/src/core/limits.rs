@@ -35,3 +35,25 @@ pub const LEASE_PING_MS: u64 = 10_000;
 
 /// Bytes of events taken before the server is told so; a quarter of what it sends unasked.
 pub const SEEN_EVERY_BYTES: usize = durable_sessions_protocol::limits::UNSEEN_MAX_BYTES / 4;
+
+/// Events given to a reader with a cursor of its own that it has not consumed. Beyond it, it is
+/// given no more until it has.
+pub const READER_MAX_EVENTS: usize = 1_024;
+/// How long a reader waits to ask again after a refused `fetch`.
+pub const READER_RETRY_MS: u64 = 1_000;
+
+/// How often a leader with followers says that it is alive.
+pub const BEAT_MS: u64 = 1_000;
+/// A visible follower that hears nothing for this long opens a socket of its own.
+pub const QUIET_MS: u64 = 2_000;
+/// The same for a hidden one, for which it is less urgent, and whose timers may be late.
+pub const QUIET_HIDDEN_MS: u64 = 10_000;
+/// How often at most the silence to wait for doubles, when the server keeps preferring a socket
+/// whose tab is never heard.
+pub const QUIET_DOUBLINGS_MAX: u32 = 6;
+/// How often a follower says that it is alive, in answer to beats.
+pub const HERE_MS: u64 = 4_000;
+/// A follower silent for this long counts as gone.
+pub const MEMBER_TIMEOUT_MS: u64 = 12_000;
+/// A follower whose request is not answered for this long begins anew with its leader.
+pub const RELAY_TIMEOUT_MS: u64 = 5_000;

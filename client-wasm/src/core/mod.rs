@@ -17,9 +17,12 @@ pub mod limits;
 mod liveness;
 mod outbox;
 mod output;
+mod reader;
+mod relay;
 #[cfg_attr(target_arch = "wasm32", path = "absent/serve.rs")]
 mod serve;
 mod session;
+mod tabs;
 #[cfg(not(target_arch = "wasm32"))]
 mod work;
 #[cfg_attr(target_arch = "wasm32", path = "absent/writer.rs")]
@@ -31,30 +34,42 @@ pub use act::{Act, Body, StopTarget};
 use backoff::Random;
 use clock::Clock;
 use connection::Connection;
+use durable_sessions_protocol::close::REPLACED;
 use durable_sessions_protocol::error::{ErrorCode, Problem};
 use durable_sessions_protocol::fold::Node;
-use durable_sessions_protocol::id::{Id, SessionId};
+use durable_sessions_protocol::id::{Id, LogId, SessionId};
 use durable_sessions_protocol::limits::{EVENT_MAX_BYTES, HEARTBEAT_MS, RUNS_MAX_NAMED};
 use durable_sessions_protocol::offset::{Offset, Position};
 use frames::{Frame, problem, strings};
-pub use input::{Follow, Input, Options, Token};
-use limits::LEASE_PING_MS;
-pub use output::{Output, SessionStatus, Status};
+pub use input::{Follow, Group, Input, Options, Token};
+use limits::{LEASE_PING_MS, RELAY_TIMEOUT_MS};
+pub use output::{Cargo, Output, Role, SessionStatus, Status};
 use serve::Serve;
-use session::{Requests, Sending, Session};
+use session::{Kept, Requests, Sending, Session};
+use tabs::{Link, Tabs};
 pub use writer::{RunEnd, Started};
 
 /// A client of one server: one connection, many sessions.
 #[derive(Debug)]
 pub struct Client<N> {
     clock: Clock,
+    tabs: Tabs,
     connection: Connection,
+    /// Whether anything was to be opened.
+    is_started: bool,
     /// Few, so they are looked up one by one.
     sessions: Vec<Session>,
     serve: Serve,
     requests: Requests,
-    /// What was asked on the socket in use and not answered, in no order.
+    /// What was asked on the link in use and not answered, in no order.
     pending: Vec<Pending>,
+    /// When a leader that does not answer is asked anew.
+    relay_due: u64,
+    /// Who is attached to which session, as the server last said.
+    presences: Vec<(SessionId, N)>,
+    keeps: bool,
+    /// What the app knows of the connection: status, time of the next attempt, whether it failed.
+    published: (Status, Option<u64>, bool),
     event_max_bytes: usize,
     /// When to name the open runs next.
     lease_ping_at: u64,
@@ -65,22 +80,35 @@ pub struct Client<N> {
 #[derive(Debug)]
 struct Pending {
     request: u64,
-    sending: Sending,
-    session: SessionId,
+    asked: Asked,
 }
 
-impl<N: Node> Client<N> {
+/// Who asked for what.
+#[derive(Debug)]
+enum Asked {
+    Here(Sending, SessionId),
+    /// Another tab, by its own number.
+    Tab(Id, u64),
+}
+
+impl<N: Node + Clone> Client<N> {
     /// A client that has not connected.
     #[must_use]
     pub fn new(options: Options) -> Self {
-        let Options { client, principal, has_tokens, seed } = options;
+        let Options { client, principal, has_tokens, tabs, page, keeps, seed } = options;
         Self {
             clock: Clock::default(),
+            tabs: Tabs::new(client.clone(), page, tabs),
             connection: Connection::new(client, principal, has_tokens, Random::new(seed)),
+            is_started: false,
             sessions: Vec::new(),
             serve: Serve::default(),
             requests: Requests::default(),
             pending: Vec::new(),
+            relay_due: 0,
+            presences: Vec::new(),
+            keeps,
+            published: (Status::Connecting, None, false),
             event_max_bytes: EVENT_MAX_BYTES,
             lease_ping_at: 0,
             has_ended: false,
@@ -91,19 +119,22 @@ impl<N: Node> Client<N> {
     /// Takes in what happened at a time.
     pub fn handle(&mut self, now_ms: u64, input: Input<N>) {
         let now = self.clock.read(now_ms);
-        let before = self.connection.live_socket();
+        let before = self.link();
         self.take_in(now, input);
-        let after = self.connection.live_socket();
+        self.settle(now);
+        let after = self.link();
         let has_changed = before != after;
         if has_changed && before.is_some() {
             self.cut();
         }
         self.transmit(now);
-        if let Some(socket) = after.filter(|_| has_changed) {
+        if let Some(Link::Socket(socket)) = after.filter(|_| has_changed) {
             self.serve_again(socket);
+            if self.keeps {
+                self.outputs.push_back(Output::Recover);
+            }
         }
-        let clock = &self.clock;
-        self.connection.publish(|at| clock.outside(at), &mut self.outputs);
+        self.publish(now, has_changed);
     }
 
     /// The next thing to do or tell. `None`: wait for input, or for [`Client::timeout`].
@@ -115,12 +146,15 @@ impl<N: Node> Client<N> {
     /// in the next turn of the event loop, after the messages that have come are handled.
     #[must_use]
     pub fn timeout(&self) -> Option<u64> {
-        let mut next = self.connection.timeout();
-        if self.connection.live_socket().is_some() {
+        let mut next = earliest(self.connection.timeout(), self.tabs.timeout());
+        if let Some(link) = self.link() {
             let lease = self.open_runs().next().map(|_| self.lease_ping_at);
             next = earliest(next, lease);
             for session in &self.sessions {
                 next = earliest(next, session.timeout());
+            }
+            if matches!(link, Link::Leader { .. }) && !self.pending.is_empty() {
+                next = earliest(next, Some(self.relay_due));
             }
         }
         next.map(|at| self.clock.outside(at))
@@ -129,7 +163,7 @@ impl<N: Node> Client<N> {
     /// The connection's status.
     #[must_use]
     pub const fn status(&self) -> Status {
-        self.connection.status()
+        self.published.0
     }
 
     /// The position of what the session's subscriber was given, once its log is known.
@@ -150,6 +184,10 @@ impl<N: Node> Client<N> {
     pub fn discard(&mut self, session: &SessionId, id: &Id) -> bool {
         let found = find(&mut self.sessions, session.as_str());
         let is_discarded = found.is_some_and(|session| session.outbox.discard(id));
+        if is_discarded && self.keeps {
+            let (session, id) = (session.clone(), id.clone());
+            self.outputs.push_back(Output::Forget { session, id });
+        }
         forget_done(&mut self.sessions);
         is_discarded
     }
@@ -162,22 +200,62 @@ impl<N: Node> Client<N> {
                     self.frame(now, socket, &frame, bytes);
                 }
             }
-            Input::Timeout => self.connection.timed_out(now, out),
-            Input::Token { socket, token } => self.connection.token(now, socket, token, out),
+            Input::Timeout => self.timed_out(now),
+            Input::Token { socket, token } => {
+                let has_failed = token == Token::Failed;
+                self.connection.token(now, socket, token, out);
+                if has_failed && self.tabs.has_members() {
+                    self.tabs.resign(now, out);
+                }
+            }
             Input::Opened { socket } => self.connection.opened(now, socket, out),
             Input::Malformed { socket } => {
                 if self.connection.heard(now, socket) {
                     self.connection.abandon(now, out);
                 }
             }
+            Input::Closed { socket, code: REPLACED }
+                if self.connection.live_socket() == Some(socket)
+                    && self.tabs.replaced(now, out) => {}
             Input::Closed { socket, code } => self.connection.lost(now, socket, code, out),
-            Input::Woke => self.connection.woke(now, out),
-            Input::Restored => self.connection.restored(now, out),
+            Input::Woke => {
+                self.tabs.visible(now, true, out);
+                self.connection.woke(now, out);
+            }
+            Input::Hidden => self.tabs.visible(now, false, out),
+            Input::Restored => {
+                self.tabs.visible(now, true, out);
+                self.connection.restored(now, out);
+            }
+            Input::Suspend if self.tabs.suspend(out) => {}
             Input::Suspend => self.connection.suspend(out),
             Input::Network { online } => self.connection.network(now, online, out),
-            Input::Reconnect if !self.has_ended => self.connection.reconnect(now, out),
-            Input::Reconnect => {}
+            Input::Reconnect => self.reconnect(now),
             Input::Close => self.end(),
+            Input::Group { group } if !self.connection.is_closed() => {
+                self.tabs.group(now, group, out);
+            }
+            Input::Group { .. } => {}
+            Input::Locked => self.tabs.locked(now, out),
+            Input::LockLost => self.tabs.lock_lost(now, out),
+            Input::Message { head, cargo } => {
+                self.message(now, &head, cargo);
+            }
+            Input::Resend { tab, session, id, log, event } => {
+                if self.tabs.is_gone(&tab) {
+                    self.resend(now, session, id, log, event);
+                }
+            }
+            Input::Read { session, reader, after } => {
+                if let Some(session) = find(&mut self.sessions, session.as_str()) {
+                    session.read(reader, after);
+                }
+            }
+            Input::ReadEnd { session, reader } => {
+                if let Some(session) = find(&mut self.sessions, session.as_str()) {
+                    session.read_end(reader);
+                }
+            }
             Input::Attach { session, follow } => {
                 if let Some(session) = self.open(now, session) {
                     session.follow(follow);
@@ -200,44 +278,142 @@ impl<N: Node> Client<N> {
         if self.has_ended {
             return None;
         }
-        self.connection.start(now, &mut self.outputs);
-        if self.find(id.as_str()).is_none() {
-            self.sessions.push(Session::new(id.clone()));
+        self.start(now);
+        record(&mut self.sessions, &id)
+    }
+
+    /// Something is to be opened.
+    fn start(&mut self, now: u64) {
+        self.is_started = true;
+        if !self.connection.is_closed() {
+            self.tabs.start(now, &mut self.outputs);
         }
-        find(&mut self.sessions, id.as_str())
+    }
+
+    /// The connection is here or it is not, as the tabs have it.
+    fn settle(&mut self, now: u64) {
+        let out = &mut self.outputs;
+        if self.connection.is_closed() {
+            self.tabs.end(out);
+        } else if !self.tabs.holds_connection() {
+            self.connection.stand_down(now, out);
+        } else if self.is_started {
+            self.connection.start(now, self.tabs.group_id(), out);
+        }
+        if !self.tabs.leads() {
+            for session in &mut self.sessions {
+                session.others.clear();
+            }
+            forget_done(&mut self.sessions);
+        }
+    }
+
+    fn link(&self) -> Option<Link> {
+        self.connection.live_socket().map(Link::Socket).or_else(|| self.tabs.link())
+    }
+
+    fn timed_out(&mut self, now: u64) {
+        self.connection.timed_out(now, &mut self.outputs);
+        for tab in self.tabs.timed_out(now, &mut self.outputs) {
+            self.without(&tab);
+        }
+        let is_relayed = matches!(self.link(), Some(Link::Leader { .. }));
+        if is_relayed && !self.pending.is_empty() && now >= self.relay_due {
+            self.cut();
+        }
+    }
+
+    fn reconnect(&mut self, now: u64) {
+        if self.has_ended {
+            return;
+        }
+        let out = &mut self.outputs;
+        if self.connection.is_closed() && !self.tabs.is_solo() {
+            self.connection.reopen();
+            self.tabs.start(now, out);
+        } else if self.tabs.holds_connection() {
+            self.connection.reconnect(now, out);
+        } else {
+            let head = self.tabs.message("reconnect").end();
+            out.push_back(Output::Post { head, cargo: Cargo::None });
+        }
     }
 
     fn send(&mut self, now: u64, id: SessionId, act: Act) {
         let event_max_bytes = self.event_max_bytes;
         let act_id = act.id.clone();
         let refused = match self.open(now, id.clone()) {
-            Some(session) if session.outbox.holds(&act_id) => Ok(()),
+            Some(session) if session.outbox.holds(&act_id) => Ok(Vec::new()),
             Some(session) => session.send(act, event_max_bytes),
             None => Err(closed("the client is closed")),
         };
-        if let Err(problem) = refused {
-            self.outputs.push_back(Output::Refused { session: id, id: act_id, problem });
-            forget_done(&mut self.sessions);
+        match refused {
+            Ok(kept) if self.keeps => {
+                for Kept { id: act, log, event } in kept {
+                    let session = id.clone();
+                    self.outputs.push_back(Output::Store { session, id: act, log, event });
+                }
+            }
+            Ok(_) => {}
+            Err(problem) => {
+                self.outputs.push_back(Output::Refused { session: id, id: act_id, problem });
+                forget_done(&mut self.sessions);
+            }
+        }
+    }
+
+    /// An act that was taken in before. What is said of it goes to whoever still waits for it.
+    fn resend(&mut self, now: u64, session: SessionId, id: Id, log: Option<LogId>, event: String) {
+        let event_max_bytes = self.event_max_bytes;
+        if let Some(session) = self.open(now, session)
+            && !session.outbox.holds(&id)
+        {
+            // One that finds no room is still stored, for another time.
+            let _: Result<(), Problem> = session.outbox.push(id, event, log, event_max_bytes);
         }
     }
 
     fn detach(&mut self, id: &SessionId) {
         let Some(session) = find(&mut self.sessions, id.as_str()) else { return };
-        let frame = session.leave(&mut self.outputs);
-        if let (Some(text), Some(socket)) = (frame, self.connection.live_socket()) {
-            self.outputs.push_back(Output::Transmit { socket, text });
+        if session.leave(&mut self.outputs) {
+            self.send_detach(id);
         }
         forget_done(&mut self.sessions);
+    }
+
+    /// Nobody here reads a session any more.
+    fn send_detach(&mut self, id: &SessionId) {
+        let frame = Frame::new("detach").text("session", id.as_str());
+        self.outputs.extend(match self.link() {
+            Some(Link::Socket(socket)) => Some(Output::Transmit { socket, text: frame.end() }),
+            Some(Link::Leader { .. }) => {
+                let head = self.tabs.address(frame).end();
+                Some(Output::Post { head, cargo: Cargo::None })
+            }
+            None => None,
+        });
     }
 
     fn frame(&mut self, now: u64, socket: u32, frame: &N, bytes: usize) {
         let Some(frame_type) = frame.text("type") else { return };
         let is_live = self.connection.live_socket().is_some();
         match frame_type.as_str() {
-            "events" | "attached" | "reset" | "detached" if is_live => {
+            "events" | "attached" | "reset" | "detached" | "presence" if is_live => {
+                // A missing step means that the frame does not say what it should.
+                if self.tabs.leads() && frame_type != "attached" {
+                    let _: Option<()> = self.pass_on(&frame_type, frame);
+                }
                 self.session_frame(now, &frame_type, frame, bytes);
+                if self.tabs.leads() && matches!(frame_type.as_str(), "attached" | "reset") {
+                    let _: Option<()> =
+                        frame.text("session").and_then(|id| self.answer_attaches(&id));
+                }
             }
-            "ack" | "refused" if is_live => self.answer(now, &frame_type, frame),
+            "ack" | "refused" | "page" if is_live => {
+                if let Some(request) = frame.number("request") {
+                    self.answer(now, request, &frame_type, frame);
+                }
+            }
             #[cfg(not(target_arch = "wasm32"))]
             "wake" if is_live => self.wake(now, frame),
             "ping" => {
@@ -264,6 +440,9 @@ impl<N: Node> Client<N> {
 
     fn session_frame(&mut self, now: u64, frame_type: &str, frame: &N, bytes: usize) {
         let Some(id) = frame.text("session") else { return };
+        if frame_type == "presence" {
+            return self.presence(&id, frame);
+        }
         let found = find(&mut self.sessions, &id);
         let Some(session) = found else { return };
         let out = &mut self.outputs;
@@ -285,8 +464,7 @@ impl<N: Node> Client<N> {
         forget_done(&mut self.sessions);
     }
 
-    fn answer(&mut self, now: u64, frame_type: &str, frame: &N) {
-        let Some(request) = frame.number("request") else { return };
+    fn answer(&mut self, now: u64, request: u64, frame_type: &str, frame: &N) {
         let asked = self.pending.iter().position(|asked| asked.request == request);
         let (Some(index), Some(last)) = (asked, self.pending.pop()) else { return };
         // `Vec::swap_remove`, without the text of its panic.
@@ -294,13 +472,23 @@ impl<N: Node> Client<N> {
             Some(asked) => std::mem::replace(asked, last),
             None => last,
         };
-        let found = find(&mut self.sessions, asked.session.as_str());
+        self.relay_due = now.saturating_add(RELAY_TIMEOUT_MS);
+        let (sending, session) = match asked.asked {
+            Asked::Here(sending, session) => (sending, session),
+            Asked::Tab(tab, request) => return self.answer_tab(&tab, request, frame),
+        };
+        let found = find(&mut self.sessions, session.as_str());
         let Some(session) = found else { return };
         let out = &mut self.outputs;
         let random = self.connection.random();
         let mut reports = Vec::new();
-        match (asked.sending, frame_type) {
+        match (sending, frame_type) {
             (Sending::Act, "ack") => session.act_acked(request, frame, out),
+            (Sending::Fetch(asker), "page") => {
+                // A missing step means that the page does not say what it should; it is ignored.
+                let _: Option<()> = session.page(asker, frame, &mut reports, out);
+            }
+            (Sending::Fetch(asker), _) => session.fetch_refused(asker, now, random, out),
             (Sending::Act, _) => {
                 let problem = problem(frame.field("error").as_ref());
                 session.act_refused(request, problem, now, random, out);
@@ -318,7 +506,13 @@ impl<N: Node> Client<N> {
                 }
             }
             (Sending::Attach, "refused") => {
-                session.attach_refused(request, frame, now, random, &mut reports, out);
+                let waiting =
+                    session.attach_refused(request, frame, now, random, &mut reports, out);
+                session.report(reports, out);
+                for (tab, request) in waiting {
+                    self.answer_tab(&tab, request, frame);
+                }
+                return forget_done(&mut self.sessions);
             }
             (Sending::Attach | Sending::Seen, _) => {}
         }
@@ -345,16 +539,45 @@ impl<N: Node> Client<N> {
 
     /// Sends what may be sent.
     fn transmit(&mut self, now: u64) {
-        let Some(socket) = self.connection.live_socket() else { return };
-        for session in &mut self.sessions {
+        let Some(link) = self.link() else { return };
+        let is_idle = self.pending.is_empty();
+        let Self { sessions, tabs, requests, pending, outputs, .. } = self;
+        for session in sessions {
             let id = session.id.clone();
-            session.transmit(now, &mut self.requests, |sending, request, text| {
-                if sending != Sending::Seen {
-                    self.pending.push(Pending { request, sending, session: id.clone() });
+            let others = &session.others;
+            let readers = match link {
+                Link::Socket(_) => {
+                    Some(tabs.count(session.is_followed(), |tab| others.has(tab)).max(1))
                 }
-                self.outputs.push_back(Output::Transmit { socket, text });
+                Link::Leader { .. } => None,
+            };
+            session.transmit(now, requests, readers, |sending, request, frame| {
+                if sending != Sending::Seen {
+                    let asked = Asked::Here(sending, id.clone());
+                    pending.push(Pending { request, asked });
+                }
+                outputs.push_back(match link {
+                    Link::Socket(socket) if sending == Sending::Seen => {
+                        Output::Transmit { socket, text: frame.end() }
+                    }
+                    Link::Socket(socket) => {
+                        Output::Transmit { socket, text: frame.number("request", request).end() }
+                    }
+                    Link::Leader { .. } if sending == Sending::Attach => {
+                        let head = tabs.address(frame).number("request", request).end();
+                        Output::Post { head, cargo: Cargo::None }
+                    }
+                    Link::Leader { .. } => {
+                        let head = tabs.message("up").number("request", request).end();
+                        Output::Post { head, cargo: Cargo::Text(frame.open()) }
+                    }
+                });
             });
         }
+        if is_idle && !self.pending.is_empty() {
+            self.relay_due = now.saturating_add(RELAY_TIMEOUT_MS);
+        }
+        let Link::Socket(socket) = link else { return };
         if now >= self.lease_ping_at {
             let runs = strings(self.open_runs().take(RUNS_MAX_NAMED).map(Id::as_str));
             if !runs.is_empty() {
@@ -374,11 +597,35 @@ impl<N: Node> Client<N> {
         self.has_ended = true;
         let problem = closed("the client was closed");
         for session in &mut self.sessions {
-            session.fail(&problem, &mut self.outputs);
+            session.fail(&problem, false, &mut self.outputs);
         }
         self.sessions.clear();
         self.serve = Serve::default();
+        self.tabs.end(&mut self.outputs);
         self.connection.end(&mut self.outputs);
+    }
+
+    /// Tells the app and the other tabs what they do not know yet.
+    fn publish(&mut self, now: u64, is_other_link: bool) {
+        let (status, retry_at, error) = match self.tabs.status() {
+            // A leader told it, on the wall clock.
+            Some((status, retry_at)) if !self.connection.is_closed() => (status, retry_at, None),
+            _ => {
+                let (status, retry_at, error) = self.connection.report();
+                (status, retry_at.map(|at| self.clock.outside(at)), error)
+            }
+        };
+        let published = (status, retry_at, error.is_some());
+        let is_news = self.published != published;
+        if is_news {
+            self.published = published;
+            self.outputs.push_back(Output::Status { status, retry_at, error });
+        }
+        if is_news || is_other_link {
+            self.tabs.hasten_beat(now);
+        }
+        self.tabs.publish(&mut self.outputs);
+        self.speak_up(now);
     }
 
     fn find(&self, id: &str) -> Option<&Session> {
@@ -390,6 +637,14 @@ impl<N: Node> Client<N> {
 
 fn find<'a>(sessions: &'a mut [Session], id: &str) -> Option<&'a mut Session> {
     sessions.iter_mut().find(|session| session.id.as_str() == id)
+}
+
+/// The session's record, made when there is none.
+fn record<'a>(sessions: &'a mut Vec<Session>, id: &SessionId) -> Option<&'a mut Session> {
+    if !sessions.iter().any(|session| session.id == *id) {
+        sessions.push(Session::new(id.clone()));
+    }
+    find(sessions, id.as_str())
 }
 
 fn forget_done(sessions: &mut Vec<Session>) {

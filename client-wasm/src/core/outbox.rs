@@ -4,7 +4,6 @@ use durable_sessions_protocol::error::{ErrorCode, Problem};
 use durable_sessions_protocol::id::{Id, LogId, SessionId};
 use durable_sessions_protocol::offset::Offset;
 
-use super::act::{Act, Body, StopTarget};
 use super::backoff::{Backoff, Random};
 use super::frames::Frame;
 use super::limits::{OUTBOX_MAX_BYTES, OUTBOX_MAX_ENTRIES, RETRY_AFTER_MAX_MS};
@@ -23,23 +22,14 @@ pub(super) struct Outbox {
 
 #[derive(Debug)]
 struct Entry {
-    act: Act,
-    /// The requester's cursor when it acted.
-    seen: Option<Offset>,
+    id: Id,
     /// The log it is meant for: it never moves to another one. `None` when nothing of a log had
     /// been seen, so that the act is about none: a server may forget a log that never had an event.
     log: Option<LogId>,
-    /// The event's JSON, made when it is first sent and the same ever after.
-    event: Option<String>,
-}
-
-impl Entry {
-    const fn bytes(&self) -> usize {
-        match &self.act.body {
-            Body::Event(event) => event.len(),
-            Body::Stop { .. } => 0,
-        }
-    }
+    /// The event's JSON. It never changes: a tab that sends it again has to say the same.
+    event: String,
+    /// Whether it was sent and may be in the log.
+    was_sent: bool,
 }
 
 /// Where the first entry stands.
@@ -73,19 +63,35 @@ impl Outbox {
     }
 
     pub(super) fn holds(&self, id: &Id) -> bool {
-        self.entries.iter().any(|entry| entry.act.id == *id)
+        self.entries.iter().any(|entry| entry.id == *id)
+    }
+
+    /// Offset of the last act that was acknowledged.
+    pub(super) const fn acknowledged(&self) -> Offset {
+        self.acknowledged
+    }
+
+    /// The messages that wait.
+    pub(super) fn messages(&self) -> Vec<Id> {
+        let mut messages = Vec::new();
+        for entry in &self.entries {
+            // As every message of an app begins: its kind is written first.
+            if entry.event.starts_with("{\"kind\":\"message\"") {
+                messages.push(entry.id.clone());
+            }
+        }
+        messages
     }
 
     /// Takes an act in, or says why not.
     pub(super) fn push(
         &mut self,
-        act: Act,
-        seen: Option<Offset>,
+        id: Id,
+        event: String,
         log: Option<LogId>,
         event_max_bytes: usize,
     ) -> Result<(), Problem> {
-        let entry = Entry { act, seen, log, event: None };
-        let bytes = entry.bytes();
+        let bytes = event.len();
         if bytes > event_max_bytes {
             return Err(Problem::new(
                 ErrorCode::TooLarge,
@@ -99,39 +105,30 @@ impl Outbox {
             ));
         }
         self.bytes += bytes;
-        self.entries.push(entry);
+        self.entries.push(Entry { id, log, event, was_sent: false });
         Ok(())
     }
 
-    /// The `publish` frame to send now, if there is one.
+    /// The `publish` frame to send now, if there is one, without its request.
     pub(super) fn transmit(
         &mut self,
         now: u64,
         request: u64,
         session: &SessionId,
-    ) -> Option<String> {
+    ) -> Option<Frame> {
         match self.head {
             Head::Queued => {}
             Head::Paused { until } if now >= until => {}
             Head::InFlight { .. } | Head::Paused { .. } => return None,
         }
-        let acknowledged = self.acknowledged;
         let entry = self.entries.first_mut()?;
         self.head = Head::InFlight { request };
-        let event = entry.event.take().unwrap_or_else(|| {
-            // The acts before it were the same person's: a stop of everything covers them too.
-            let is_all = matches!(entry.act.body, Body::Stop { target: StopTarget::All, .. });
-            let seen = entry.seen.filter(|_| is_all).map(|seen| seen.max(acknowledged));
-            entry.act.clone().into_event(seen)
-        });
-        let mut frame =
-            Frame::new("publish").number("request", request).text("session", session.as_str());
+        entry.was_sent = true;
+        let mut frame = Frame::new("publish").text("session", session.as_str());
         if let Some(log) = &entry.log {
             frame = frame.text("log", log.as_str());
         }
-        let text = frame.raw("events", "[", &event, "]").end();
-        entry.event = Some(event);
-        Some(text)
+        Some(frame.raw("events", "[", &entry.event, "]"))
     }
 
     /// The act in flight is in the log.
@@ -170,10 +167,10 @@ impl Outbox {
 
     /// Takes an act back that is not on its way.
     pub(super) fn discard(&mut self, id: &Id) -> bool {
-        let Some(index) = self.entries.iter().position(|entry| entry.act.id == *id) else {
+        let Some(index) = self.entries.iter().position(|entry| entry.id == *id) else {
             return false;
         };
-        let was_sent = self.entries.get(index).is_some_and(|entry| entry.event.is_some());
+        let was_sent = self.entries.get(index).is_some_and(|entry| entry.was_sent);
         let is_refused = matches!(self.head, Head::Paused { .. });
         if index == 0 && was_sent && !is_refused {
             return false;
@@ -189,7 +186,7 @@ impl Outbox {
     pub(super) fn drain(&mut self) -> Vec<Id> {
         self.head = Head::Queued;
         self.bytes = 0;
-        std::mem::take(&mut self.entries).into_iter().map(|entry| entry.act.id).collect()
+        std::mem::take(&mut self.entries).into_iter().map(|entry| entry.id).collect()
     }
 
     pub(super) fn timeout(&self) -> Option<u64> {
@@ -210,8 +207,8 @@ impl Outbox {
 
     fn remove(&mut self, index: usize) -> Option<Id> {
         let entry = self.entries.get(index)?;
-        let id = entry.act.id.clone();
-        self.bytes = self.bytes.saturating_sub(entry.bytes());
+        let id = entry.id.clone();
+        self.bytes = self.bytes.saturating_sub(entry.event.len());
         // `Vec::remove`, without the text of its panic.
         let mut at = 0..;
         self.entries.retain(|_| at.next() != Some(index));

@@ -32,6 +32,11 @@ impl Status {
             Self::Closed => "closed",
         }
     }
+
+    pub(super) fn parse(name: &str) -> Option<Self> {
+        let all = [Self::Connecting, Self::Live, Self::Waiting, Self::Offline, Self::Closed];
+        all.into_iter().find(|status| status.as_str() == name)
+    }
 }
 
 /// Where a session stands, in the words of the API.
@@ -58,6 +63,40 @@ impl SessionStatus {
             Self::Closed => "closed",
         }
     }
+}
+
+/// A client's part among the tabs of its browser, in the words of the API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// It holds the connection for all.
+    Leader,
+    /// It is connected through the leader.
+    Follower,
+    /// It shares with nobody.
+    Solo,
+}
+
+impl Role {
+    /// The name in the API.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Leader => "leader",
+            Self::Follower => "follower",
+            Self::Solo => "solo",
+        }
+    }
+}
+
+/// What goes to another tab beside the head of a message.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Cargo<N> {
+    /// Nothing.
+    None,
+    /// A frame of the server, as it was parsed.
+    Frame(N),
+    /// The text of a frame for the server.
+    Text(String),
 }
 
 /// Something for the driver to do or the app to know. Order matters.
@@ -87,6 +126,56 @@ pub enum Output<N> {
         /// The close code to give.
         code: u16,
     },
+
+    /// Find out the group and answer with [`Input::Group`](super::Input::Group).
+    NeedGroup,
+    /// Listen to the channel of a group. Any other is left.
+    Join {
+        /// The channel's name.
+        key: String,
+    },
+    /// Leave the group: close the channel, let go of its lock or of the place in the queue for it.
+    Leave,
+    /// Queue for the lock of the group; [`Input::Locked`](super::Input::Locked) says when it is held.
+    Lock,
+    /// Let go of the lock.
+    Unlock,
+    /// Post to all other members of the group.
+    Post {
+        /// JSON text.
+        head: String,
+        /// What goes with it.
+        cargo: Cargo<N>,
+    },
+
+    /// The client's part among the tabs, or their number, changed.
+    Role {
+        /// Which part.
+        role: Role,
+        /// How many tabs there are; 1 when solo.
+        tabs: u32,
+    },
+    /// An act was taken in: store it before this call returns, so that it survives the page.
+    Store {
+        /// Which session.
+        session: SessionId,
+        /// The act.
+        id: Id,
+        /// The log it is meant for.
+        log: Option<LogId>,
+        /// The event's JSON.
+        event: String,
+    },
+    /// An act is answered: what was stored of it, if anything, is not needed any more.
+    Forget {
+        /// Which session.
+        session: SessionId,
+        /// The act.
+        id: Id,
+    },
+    /// Some tabs are gone: give their stored acts, if there are any, back as
+    /// [`Input::Resend`](super::Input::Resend).
+    Recover,
 
     /// The connection's status, `retry_at` or error changed.
     Status {
@@ -136,6 +225,27 @@ pub enum Output<N> {
         last: Offset,
         /// The events.
         events: Vec<N>,
+    },
+    /// What a reader is given next, by its own cursor. After
+    /// [`READER_MAX_EVENTS`](super::limits::READER_MAX_EVENTS) it has to ask for more.
+    Batch {
+        /// Which session.
+        session: SessionId,
+        /// Which reader.
+        reader: u32,
+        /// The first offset they cover.
+        first: Offset,
+        /// The last offset they cover.
+        last: Offset,
+        /// The events.
+        events: Vec<N>,
+    },
+    /// Who is attached to a session.
+    Presence {
+        /// Which session.
+        session: SessionId,
+        /// An array of `{from, device, tabs}`.
+        members: N,
     },
     /// An act is in the log, durably. Its event may have come before or come later.
     Sent {

@@ -1,5 +1,8 @@
 //! One session of the client: what it follows, what it writes, where it stands.
 
+mod others;
+mod taking;
+
 use std::collections::VecDeque;
 
 use durable_sessions_protocol::error::{ErrorCode, Problem};
@@ -7,16 +10,18 @@ use durable_sessions_protocol::fold::{Fold, Node};
 use durable_sessions_protocol::id::{Id, LogId, SessionId};
 use durable_sessions_protocol::offset::Offset;
 
-use super::act::Act;
+use super::act::{Act, Body, StopTarget};
 use super::backoff::{Backoff, Random};
-use super::cursor::{Cursor, Step};
+use super::cursor::Cursor;
 use super::earliest;
-use super::frames::{Frame, problem};
+use super::frames::{Frame, problem, write_number};
 use super::input::Follow;
 use super::limits::SEEN_EVERY_BYTES;
 use super::outbox::{Outbox, Refusal};
 use super::output::{Output, SessionStatus};
+use super::reader::{Reader, fetch_frame};
 use super::writer::{Report, Writer};
+use others::Others;
 
 /// A session the app follows, writes to, or both.
 #[derive(Debug)]
@@ -29,13 +34,21 @@ pub(super) struct Session {
     status: SessionStatus,
     /// The tail the last `attached` told: caught up means having reached it.
     goal: Option<Offset>,
+    /// Where the reader's log began when it came to it.
+    first: Offset,
     unseen_bytes: usize,
     backoff: Backoff,
     pub(super) outbox: Outbox,
     pub(super) writer: Option<Writer>,
+    /// Of a follower: how far the log is known to go, and what is asked of it.
+    known: Offset,
+    is_fetching: bool,
+    readers: Vec<Reader>,
+    /// Of a leader: the tabs that are given what comes.
+    pub(super) others: Others,
 }
 
-/// The session on the socket in use.
+/// The session on the socket in use, or with the leader.
 #[derive(Debug, PartialEq, Eq)]
 enum Link {
     /// To be attached at this time.
@@ -70,9 +83,14 @@ impl Session {
             status: SessionStatus::Loading,
             goal: None,
             unseen_bytes: 0,
+            first: Offset::ZERO.next(),
             backoff: Backoff::default(),
             outbox: Outbox::default(),
             writer: None,
+            known: Offset::ZERO,
+            is_fetching: false,
+            readers: Vec::new(),
+            others: Others::default(),
         }
     }
 
@@ -80,25 +98,54 @@ impl Session {
         &self.cursor
     }
 
-    pub(super) const fn follow(&mut self, follow: Follow) {
+    pub(super) const fn is_followed(&self) -> bool {
+        self.follow.is_some()
+    }
+
+    pub(super) fn follow(&mut self, follow: Follow) {
         self.follow = Some(match self.follow {
             Some(before) => Follow { patches: before.patches, ..follow },
-            None => follow,
+            None => {
+                // What came for other tabs alone was not folded: it is asked for again.
+                self.forget_place();
+                follow
+            }
         });
     }
 
     /// Whether nothing is left to do for it.
     pub(super) fn is_done(&self) -> bool {
-        self.follow.is_none() && self.outbox.is_empty()
+        !self.is_wanted() && self.outbox.is_empty()
     }
 
-    /// Takes a user's act in, or says why not.
-    pub(super) fn send(&mut self, act: Act, event_max_bytes: usize) -> Result<(), Problem> {
+    /// Whether anybody reads it here.
+    fn is_wanted(&self) -> bool {
+        self.follow.is_some() || !self.others.is_empty()
+    }
+
+    /// Takes a user's act in, or says why not. Answers the acts to store.
+    pub(super) fn send(&mut self, act: Act, event_max_bytes: usize) -> Result<Vec<Kept>, Problem> {
         // Who follows a session stops what was seen of it; who does not has seen nothing to go by.
-        let seen = self.follow.map(|_| self.cursor.offset());
-        let has_seen = self.cursor.offset() > Offset::ZERO;
+        let follow = self.follow;
+        let seen = follow.map(|_| self.cursor.offset().max(self.outbox.acknowledged()));
+        let has_seen = follow.is_some() && self.cursor.offset() > Offset::ZERO;
         let log = self.cursor.log().filter(|_| has_seen).cloned();
-        self.outbox.push(act, seen, log, event_max_bytes)
+        // A stop of everything says what was seen. The person's own messages that are still on
+        // their way stand after that, and are stopped by name.
+        let is_all = matches!(act.body, Body::Stop { target: StopTarget::All, .. });
+        let messages = if is_all { self.outbox.messages() } else { Vec::new() };
+        let id = act.id.clone();
+        let event = act.into_event(seen);
+        self.outbox.push(id.clone(), event.clone(), log.clone(), event_max_bytes)?;
+        let mut kept = vec![Kept { id: id.clone(), log: log.clone(), event }];
+        for (number, message) in messages.into_iter().enumerate() {
+            let Some(own) = numbered(&id, number) else { break };
+            let event = Act::stop(own.clone(), StopTarget::Message(message)).into_event(None);
+            if self.outbox.push(own.clone(), event.clone(), log.clone(), event_max_bytes).is_ok() {
+                kept.push(Kept { id: own, log: log.clone(), event });
+            }
+        }
+        Ok(kept)
     }
 
     #[cfg(not(target_arch = "wasm32"))]
@@ -108,29 +155,56 @@ impl Session {
         }
         self.writer = Some(Writer::new(producer));
         if self.follow.is_none() {
-            self.follow = Some(Follow { patches: false, events: false, merge: true });
+            self.follow = Some(Follow::NOTHING);
         }
         self.link = Link::Apart { at: 0 };
     }
 
-    /// The app leaves. Answers the frame to send, if the server has to know.
-    pub(super) fn leave<N>(&mut self, out: &mut VecDeque<Output<N>>) -> Option<String> {
-        self.follow?;
+    /// The app leaves. Answers whether whoever sends the events has to know.
+    pub(super) fn leave<N>(&mut self, out: &mut VecDeque<Output<N>>) -> bool {
+        if self.follow.is_none() {
+            return false;
+        }
         let closed = Problem::new(ErrorCode::Closed, "the session was detached");
         self.drop_writer(&closed, out);
         self.set_status(SessionStatus::Closed, None, out);
+        self.follow = None;
+        self.status = SessionStatus::Loading;
+        self.readers.clear();
+        self.fold = Fold::new();
+        let is_unwanted = self.others.is_empty();
         let is_linked = !matches!(self.link, Link::Apart { .. });
-        let outbox = std::mem::take(&mut self.outbox);
-        *self = Self { outbox, ..Self::new(self.id.clone()) };
-        is_linked.then(|| Frame::new("detach").text("session", self.id.as_str()).end())
+        if is_unwanted {
+            self.forget_place();
+        }
+        is_unwanted && is_linked
     }
 
-    /// The session cannot go on.
-    pub(super) fn fail<N>(&mut self, problem: &Problem, out: &mut VecDeque<Output<N>>) {
+    /// Whether nobody reads it here any more, though the server sends it.
+    pub(super) fn is_unread(&self) -> bool {
+        !self.is_wanted() && !matches!(self.link, Link::Apart { .. })
+    }
+
+    /// Nothing is known of the log any more.
+    pub(super) fn forget_place(&mut self) {
+        self.link = Link::Apart { at: 0 };
+        self.cursor = Cursor::default();
+        self.fold = Fold::new();
+        self.goal = None;
+        self.is_fetching = false;
+    }
+
+    /// The session cannot go on; not even later, if it is `over`.
+    pub(super) fn fail<N>(&mut self, problem: &Problem, over: bool, out: &mut VecDeque<Output<N>>) {
         self.drop_writer(problem, out);
+        self.others.clear();
+        self.readers.clear();
         for id in self.outbox.drain() {
-            let problem = problem.clone();
-            out.push_back(Output::Refused { session: self.id.clone(), id, problem });
+            let (session, problem) = (self.id.clone(), problem.clone());
+            if over {
+                out.push_back(Output::Forget { session: session.clone(), id: id.clone() });
+            }
+            out.push_back(Output::Refused { session, id, problem });
         }
         if self.follow.take().is_some() {
             self.set_status(SessionStatus::Closed, Some(problem.clone()), out);
@@ -143,101 +217,14 @@ impl Session {
         self.unseen_bytes = 0;
         self.backoff.reset();
         self.outbox.cut();
+        self.is_fetching = false;
+        for reader in &mut self.readers {
+            reader.cut();
+        }
         if let Some(writer) = &mut self.writer {
             writer.cut();
         }
         self.fall_behind(out);
-    }
-
-    pub(super) fn attached<N: Node>(
-        &mut self,
-        frame: &N,
-        reports: &mut Vec<Report>,
-        out: &mut VecDeque<Output<N>>,
-    ) -> Option<()> {
-        let request = frame.number("request");
-        if !matches!(self.link, Link::Attaching { request: own } if request == Some(own)) {
-            return None;
-        }
-        let log = LogId::parse(&frame.text("log")?).ok()?;
-        let tail = Offset::new(frame.number("tail")?)?;
-        self.link = Link::Attached;
-        self.backoff.reset();
-        self.goal = Some(tail);
-        self.unseen_bytes = 0;
-        match self.cursor.log() {
-            None => self.restart(log, Offset::ZERO.next(), reports, out),
-            // A `reset` follows.
-            Some(known) if *known != log => return None,
-            Some(_) => {}
-        }
-        if let (Some(writer), Some(grant)) = (&mut self.writer, frame.field("producer")) {
-            writer.granted(grant.number("epoch")?, grant.number("seq")?, reports);
-        }
-        self.catch_up(out);
-        Some(())
-    }
-
-    pub(super) fn reset<N: Node>(
-        &mut self,
-        frame: &N,
-        reports: &mut Vec<Report>,
-        out: &mut VecDeque<Output<N>>,
-    ) -> Option<()> {
-        self.follow?;
-        let log = LogId::parse(&frame.text("log")?).ok()?;
-        let first = Offset::new(frame.number("first")?)?;
-        self.restart(log, first, reports, out);
-        self.catch_up(out);
-        Some(())
-    }
-
-    /// Takes a batch by the cursor's rule.
-    pub(super) fn events<N: Node>(
-        &mut self,
-        frame: &N,
-        bytes: usize,
-        reports: &mut Vec<Report>,
-        out: &mut VecDeque<Output<N>>,
-    ) -> Option<()> {
-        let follow = self.follow?;
-        let first = Offset::new(frame.number("first")?)?;
-        let last = Offset::new(frame.number("last")?)?;
-        let mut events = frame.field("events")?.items();
-        let log = self.cursor.log()?.clone();
-        self.unseen_bytes = self.unseen_bytes.saturating_add(bytes);
-        let skip = match self.cursor.step(first, last, events.len()) {
-            Step::Drop => return None,
-            Step::Gap => {
-                // Begin again where this reader stands, unless that is under way already.
-                if self.link == Link::Attached {
-                    self.link = Link::Apart { at: 0 };
-                }
-                return None;
-            }
-            Step::Take { skip } => skip,
-        };
-        let mut at = 0..;
-        events.retain(|_| at.next() >= Some(skip));
-        if let Some(writer) = &mut self.writer {
-            for event in &events {
-                writer.observe(event, reports);
-            }
-        }
-        if follow.patches {
-            let mut patches = Vec::new();
-            for event in &events {
-                self.fold.apply(event, &mut |patch| patches.push(patch));
-            }
-            let (session, log) = (self.id.clone(), log.clone());
-            out.push_back(Output::Patches { session, log, offset: last, patches });
-        }
-        if follow.events {
-            let first = first.plus(skip as u64);
-            out.push_back(Output::Events { session: self.id.clone(), log, first, last, events });
-        }
-        self.catch_up(out);
-        Some(())
     }
 
     /// The server follows no longer. Answers whether the session is at its end.
@@ -252,13 +239,14 @@ impl Session {
             // The answer to a `detach`; the session may have been attached again since.
             Some("requested") | None => {}
             Some("deleted") => {
-                self.fail(&Problem::new(ErrorCode::NotFound, "the session was deleted"), out);
+                let problem = Problem::new(ErrorCode::NotFound, "the session was deleted");
+                self.fail(&problem, true, out);
             }
             Some(_) => self.attach_later(now, None, random, out),
         }
     }
 
-    /// An `attach` was refused.
+    /// An `attach` was refused. Answers the tabs that have to know.
     pub(super) fn attach_refused<N: Node>(
         &mut self,
         request: u64,
@@ -267,9 +255,9 @@ impl Session {
         random: &mut Random,
         reports: &mut Vec<Report>,
         out: &mut VecDeque<Output<N>>,
-    ) {
+    ) -> Vec<(Id, u64)> {
         if self.link != (Link::Attaching { request }) {
-            return;
+            return Vec::new();
         }
         let problem = problem(frame.field("error").as_ref());
         match (problem.code, &mut self.writer) {
@@ -281,29 +269,57 @@ impl Session {
             (code, _) if code.retryable() => {
                 self.attach_later(now, problem.retry_after_ms, random, out);
             }
-            _ => self.fail(&problem, out),
+            _ => {
+                let waiting = self.others.take_waiting();
+                self.fail(&problem, true, out);
+                return waiting;
+            }
+        }
+        Vec::new()
+    }
+
+    /// A `fetch` was refused.
+    pub(super) fn fetch_refused<N>(
+        &mut self,
+        asked: Asker,
+        now: u64,
+        random: &mut Random,
+        out: &mut VecDeque<Output<N>>,
+    ) {
+        match asked {
+            // Perhaps the log is another one by now: the next `attached` says so.
+            Asker::Session => self.attach_later(now, None, random, out),
+            Asker::Reader(number) => {
+                if let Some(reader) = self.reader(number) {
+                    reader.refused(now);
+                }
+            }
         }
     }
 
-    /// The frames that may go out now: attach, acts, publishes, what was seen. In this order, since
-    /// the server takes a producer's publish only after its attach.
+    /// The frames that may go out now: attach, acts, fetches, publishes, what was seen. In this
+    /// order, since the server takes a producer's publish only after its attach. `tabs` tells how
+    /// many of them follow the session here; a follower tells nobody what it saw.
     pub(super) fn transmit(
         &mut self,
         now: u64,
         requests: &mut Requests,
-        mut send: impl FnMut(Sending, u64, String),
+        tabs: Option<u32>,
+        mut send: impl FnMut(Sending, u64, Frame),
     ) {
-        if let (Link::Apart { at }, Some(follow)) = (&self.link, self.follow)
-            && now >= *at
+        if let Link::Apart { at } = self.link
+            && self.is_wanted()
+            && now >= at
         {
             let request = requests.next();
             self.link = Link::Attaching { request };
-            send(Sending::Attach, request, self.attach_frame(request, follow));
+            send(Sending::Attach, request, self.attach_frame(tabs.is_some()));
         }
         let request = requests.next();
         if let Some(frame) = self.outbox.transmit(now, request, &self.id) {
             send(Sending::Act, request, frame);
         }
+        self.transmit_fetches(now, requests, tabs.is_none(), &mut send);
         if let (Some(writer), Some(log), Link::Attached) =
             (&mut self.writer, self.cursor.log(), &self.link)
         {
@@ -313,24 +329,57 @@ impl Session {
                 send(Sending::Publish, request, frame);
             }
         }
-        if self.unseen_bytes >= SEEN_EVERY_BYTES && self.link == Link::Attached {
+        let Some(tabs) = tabs else { return };
+        let is_news = self.unseen_bytes >= SEEN_EVERY_BYTES || self.others.tabs_told != tabs;
+        if is_news && self.link == Link::Attached {
             self.unseen_bytes = 0;
-            let frame = Frame::new("seen")
+            let mut frame = Frame::new("seen")
                 .text("session", self.id.as_str())
                 .number("offset", self.cursor.offset().as_u64());
-            send(Sending::Seen, 0, frame.end());
+            if self.others.tabs_told != tabs {
+                self.others.tabs_told = tabs;
+                frame = frame.number("tabs", u64::from(tabs));
+            }
+            send(Sending::Seen, 0, frame);
+        }
+    }
+
+    /// What was missed is read, by a follower and by the readers. On a socket of its own a session
+    /// that missed something attaches again.
+    fn transmit_fetches(
+        &mut self,
+        now: u64,
+        requests: &mut Requests,
+        is_follower: bool,
+        send: &mut impl FnMut(Sending, u64, Frame),
+    ) {
+        let (Some(log), Link::Attached) = (self.cursor.log(), &self.link) else { return };
+        let offset = self.cursor.offset();
+        if is_follower && self.known > offset && !self.is_fetching {
+            self.is_fetching = true;
+            let frame = fetch_frame(&self.id, log, offset);
+            send(Sending::Fetch(Asker::Session), requests.next(), frame);
+        }
+        for reader in &mut self.readers {
+            if let Some(frame) = reader.transmit(now, &self.id, log, offset) {
+                send(Sending::Fetch(Asker::Reader(reader.number)), requests.next(), frame);
+            }
         }
     }
 
     /// When something is due on a live connection.
     pub(super) fn timeout(&self) -> Option<u64> {
         let attach = match self.link {
-            Link::Apart { at } if self.follow.is_some() => Some(at),
+            Link::Apart { at } if self.is_wanted() => Some(at),
             Link::Apart { .. } | Link::Attaching { .. } | Link::Attached => None,
         };
         let is_attached = self.link == Link::Attached;
         let writer = self.writer.as_ref().filter(|_| is_attached).and_then(Writer::timeout);
-        earliest(earliest(attach, writer), self.outbox.timeout())
+        let mut next = earliest(earliest(attach, writer), self.outbox.timeout());
+        for reader in self.readers.iter().filter(|_| is_attached) {
+            next = earliest(next, reader.timeout());
+        }
+        next
     }
 
     pub(super) fn act_acked<N: Node>(
@@ -344,6 +393,7 @@ impl Session {
         let Some(id) = self.outbox.acked(request, offset) else { return };
         let runs = frame.field("runs").map(Node::items).unwrap_or_default();
         let runs = runs.iter().filter_map(|run| Id::parse(&run.as_text()?).ok()).collect();
+        out.push_back(Output::Forget { session: self.id.clone(), id: id.clone() });
         out.push_back(Output::Sent { session: self.id.clone(), id, offset, runs });
     }
 
@@ -356,6 +406,7 @@ impl Session {
         out: &mut VecDeque<Output<N>>,
     ) {
         if let Refusal::Final(id) = self.outbox.refused(request, &problem, now, random) {
+            out.push_back(Output::Forget { session: self.id.clone(), id: id.clone() });
             out.push_back(Output::Refused { session: self.id.clone(), id, problem });
         }
     }
@@ -365,21 +416,24 @@ impl Session {
         out.extend(reports.into_iter().map(|report| report.into_output(self.id.clone())));
     }
 
-    fn attach_frame(&self, request: u64, follow: Follow) -> String {
-        let mut frame =
-            Frame::new("attach").number("request", request).text("session", self.id.as_str());
+    /// The `attach` without its request: for the server, or the same for a leader.
+    fn attach_frame(&self, is_for_server: bool) -> Frame {
+        let mut frame = Frame::new("attach").text("session", self.id.as_str());
         if let Some(position) = self.cursor.position() {
             let place = Frame::object("log", position.log.as_str())
                 .number("offset", position.offset.as_u64());
             frame = frame.raw("position", "", &place.end(), "");
         }
-        if !follow.merge {
+        if !is_for_server {
+            return frame;
+        }
+        if self.follow.is_some_and(|follow| !follow.merge) {
             frame = frame.raw("merge", "", "false", "");
         }
         if let Some(writer) = self.writer.as_ref().filter(|writer| !writer.is_fenced()) {
             frame = frame.raw("producer", "", &writer.claim(), "");
         }
-        frame.end()
+        frame
     }
 
     fn attach_later<N>(
@@ -391,29 +445,11 @@ impl Session {
     ) {
         let pause = self.backoff.next_pause(random).max(asked_ms.unwrap_or(0));
         self.link = Link::Apart { at: now.saturating_add(pause) };
+        self.is_fetching = false;
         if let Some(writer) = &mut self.writer {
             writer.cut();
         }
         self.fall_behind(out);
-    }
-
-    /// Begins with a log, before its event `first`.
-    fn restart<N>(
-        &mut self,
-        log: LogId,
-        first: Offset,
-        reports: &mut Vec<Report>,
-        out: &mut VecDeque<Output<N>>,
-    ) {
-        let is_other = self.cursor.log().is_some_and(|known| *known != log);
-        if is_other && let Some(writer) = &mut self.writer {
-            // The new log grants this producer a place of its own.
-            writer.lose_log(reports);
-            self.link = Link::Apart { at: 0 };
-        }
-        self.cursor.start(log.clone(), first);
-        self.fold = Fold::new();
-        out.push_back(Output::Reset { session: self.id.clone(), log });
     }
 
     fn catch_up<N>(&mut self, out: &mut VecDeque<Output<N>>) {
@@ -457,6 +493,30 @@ pub(super) enum Sending {
     Attach,
     Act,
     Publish,
+    Fetch(Asker),
     /// No answer comes.
     Seen,
+}
+
+/// Who reads a page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asker {
+    Session,
+    Reader(u32),
+}
+
+/// An act as it was taken in.
+#[derive(Debug)]
+pub(super) struct Kept {
+    pub(super) id: Id,
+    pub(super) log: Option<LogId>,
+    pub(super) event: String,
+}
+
+/// `id.1` and so on, made from an id; none if that would be too long.
+fn numbered(id: &Id, number: usize) -> Option<Id> {
+    let mut text = String::from(id.as_str());
+    text.push('.');
+    write_number(&mut text, number as u64 + 1);
+    Id::parse(&text).ok()
 }

@@ -9,7 +9,7 @@ use durable_sessions_protocol::id::{Id, SessionId};
 use super::serve::Wake;
 use super::{Client, Input, Output, closed, writer};
 
-impl<N: Node> Client<N> {
+impl<N: Node + Clone> Client<N> {
     pub(super) fn work(&mut self, now: u64, input: Input<N>) {
         match input {
             Input::Produce { session, producer } => {
@@ -38,7 +38,7 @@ impl<N: Node> Client<N> {
                     }
                 }
                 if !self.has_ended {
-                    self.connection.start(now, &mut self.outputs);
+                    self.start(now);
                 }
             }
             Input::WakeDone { agent, session, input } => {
@@ -50,6 +50,14 @@ impl<N: Node> Client<N> {
             | Input::Send { .. }
             | Input::Reconnect
             | Input::Close
+            | Input::Resend { .. }
+            | Input::Read { .. }
+            | Input::ReadEnd { .. }
+            | Input::Group { .. }
+            | Input::Locked
+            | Input::LockLost
+            | Input::Message { .. }
+            | Input::Hidden
             | Input::Token { .. }
             | Input::Opened { .. }
             | Input::Frame { .. }

@@ -209,7 +209,7 @@ impl Writer {
         request: u64,
         session: &SessionId,
         log: &LogId,
-    ) -> Option<String> {
+    ) -> Option<Frame> {
         let Stand::Granted { epoch } = self.stand else { return None };
         if now < self.paused_until {
             return None;
@@ -229,12 +229,11 @@ impl Writer {
         frames::field_number(&mut producer, "epoch", epoch);
         frames::field_number(&mut producer, "seq", seq);
         let frame = Frame::new("publish")
-            .number("request", request)
             .text("session", session.as_str())
             .text("log", log.as_str())
             .raw("producer", "", &producer, "}")
             .raw("events", "[", &unit.events, "]");
-        Some(frame.end())
+        Some(frame)
     }
 
     pub(super) fn acked(&mut self, request: u64, first: Offset, reports: &mut Vec<Report>) {

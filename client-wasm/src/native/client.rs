@@ -86,10 +86,14 @@ impl Client {
     /// A client of the server at `url`, such as `http://127.0.0.1:8080`. Opens nothing yet.
     pub fn connect(url: &str, options: Options) -> Result<Self, InvalidUrl> {
         let address = super::socket::address(url)?;
+        let client = options.client.unwrap_or_else(random_id);
         let core = core::Client::new(core::Options {
-            client: options.client.unwrap_or_else(random_id),
+            page: client.clone(),
+            client,
             principal: options.principal,
             has_tokens: options.token.is_some(),
+            tabs: false,
+            keeps: false,
             seed: rand::random(),
         });
         let (commands, inbox) = mpsc::channel(COMMANDS_MAX);

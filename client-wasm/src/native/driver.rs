@@ -307,6 +307,19 @@ impl Driver {
             | Output::Reset { .. }
             | Output::Patches { .. }
             | Output::Events { .. } => self.sessions.perform(output),
+            // A process has no tabs, and keeps its acts in memory.
+            Output::NeedGroup
+            | Output::Join { .. }
+            | Output::Leave
+            | Output::Lock
+            | Output::Unlock
+            | Output::Post { .. }
+            | Output::Role { .. }
+            | Output::Store { .. }
+            | Output::Forget { .. }
+            | Output::Recover
+            | Output::Batch { .. }
+            | Output::Presence { .. } => {}
             Output::RunStarted { .. }
             | Output::RunRefused { .. }
             | Output::RunStopped { .. }

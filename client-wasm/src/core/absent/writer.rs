@@ -6,6 +6,7 @@ use durable_sessions_protocol::id::{Id, LogId, SessionId};
 use durable_sessions_protocol::offset::Offset;
 
 use super::backoff::Random;
+use super::frames::Frame;
 use super::output::Output;
 
 #[path = "../writer/run.rs"]
@@ -62,7 +63,7 @@ impl Writer {
         _request: u64,
         _session: &SessionId,
         _log: &LogId,
-    ) -> Option<String> {
+    ) -> Option<Frame> {
         match *self {}
     }
 

@@ -1,0 +1,280 @@
+//! What goes between tabs: a leader passes on what the server says, and what its followers ask.
+
+use durable_sessions_protocol::fold::Node;
+use durable_sessions_protocol::id::{Id, LogId, SessionId};
+use durable_sessions_protocol::offset::{Offset, Position};
+
+use super::frames::Frame;
+use super::output::{Cargo, Output};
+use super::{Asked, Client, Pending, find, forget_done, record};
+
+impl<N: Node + Clone> Client<N> {
+    /// Another member of the group posted something. A missing step means that it does not say what
+    /// it should; it is ignored.
+    pub(super) fn message(&mut self, now: u64, head: &N, cargo: Option<N>) -> Option<()> {
+        let from = head.text("tab")?;
+        match head.text("type")?.as_str() {
+            "beat" => {
+                if self.tabs.beat(now, head, &mut self.outputs) {
+                    self.learn(head);
+                }
+            }
+            "bye" => {
+                if self.tabs.bye(now, &from, &mut self.outputs) {
+                    self.without(&Id::parse(&from).ok()?);
+                }
+            }
+            "here" => {
+                self.tabs.heard(now, &from, head.text("page"));
+                self.keep_sessions(&from, head);
+            }
+            kind if self.tabs.is_for_me(head) => {
+                self.tabs.heard(now, &from, None);
+                self.serve_tab(now, Id::parse(&from).ok()?, kind, head, cargo)?;
+            }
+            kind if self.tabs.is_from_leader(head) => {
+                self.led(now, kind, head, cargo.as_ref())?;
+            }
+            _ => {}
+        }
+        Some(())
+    }
+
+    /// A follower asks this leader.
+    fn serve_tab(
+        &mut self,
+        now: u64,
+        from: Id,
+        kind: &str,
+        head: &N,
+        cargo: Option<N>,
+    ) -> Option<()> {
+        match kind {
+            "up" => {
+                let socket = self.connection.live_socket()?;
+                let frame = Frame::reopen(cargo?.as_text()?);
+                let request = self.requests.next();
+                let asked = Asked::Tab(from, head.number("request")?);
+                self.pending.push(Pending { request, asked });
+                let text = frame.number("request", request).end();
+                self.outputs.push_back(Output::Transmit { socket, text });
+            }
+            "attach" => {
+                let id = SessionId::parse(&head.text("session")?).ok()?;
+                let request = head.number("request")?;
+                let session = record(&mut self.sessions, &id)?;
+                session.adopt(head.field("position").and_then(|place| position(&place)));
+                session.others.attach(from, request);
+                self.answer_attaches(id.as_str());
+            }
+            "detach" => {
+                let session = head.text("session")?;
+                self.leave_session(from.as_str(), &session);
+            }
+            "volunteer" if self.tabs.may_yield() => {
+                let head = self.tabs.message("yield").text("to", from.as_str()).end();
+                self.outputs.push_back(Output::Post { head, cargo: Cargo::None });
+            }
+            "reconnect" => self.connection.reconnect(now, &mut self.outputs),
+            _ => {}
+        }
+        Some(())
+    }
+
+    /// The leader says something.
+    fn led(&mut self, now: u64, kind: &str, head: &N, cargo: Option<&N>) -> Option<()> {
+        match kind {
+            "yield" => self.tabs.yielded(now, &mut self.outputs),
+            "attached" => {
+                let request = head.number("request")?;
+                self.pending.retain(|pending| pending.request != request);
+                self.session_frame(now, "attached", head, 0);
+                if let Some(presence) = cargo {
+                    self.presence(&head.text("session")?, presence);
+                }
+            }
+            "answer" => {
+                let frame = cargo?;
+                self.answer(now, head.number("request")?, &frame.text("type")?, frame);
+            }
+            "down" => {
+                let frame = cargo?;
+                match frame.text("type")?.as_str() {
+                    "events" => {
+                        let session = find(&mut self.sessions, &frame.text("session")?)?;
+                        let (mut reports, out) = (Vec::new(), &mut self.outputs);
+                        let log = head.text("log");
+                        session.passed_on(log.as_deref(), frame, &mut reports, out);
+                        session.report(reports, out);
+                    }
+                    "reset" => {
+                        find(&mut self.sessions, &frame.text("session")?)?.reset_elsewhere(frame);
+                    }
+                    kind => self.session_frame(now, kind, frame, 0),
+                }
+            }
+            _ => {}
+        }
+        Some(())
+    }
+
+    /// Passes on to the followers what concerns them.
+    pub(super) fn pass_on(&mut self, kind: &str, frame: &N) -> Option<()> {
+        let id = frame.text("session")?;
+        let session = find(&mut self.sessions, &id)?;
+        let mut head = self.tabs.message("down");
+        match kind {
+            "events" => {
+                let last = Offset::new(frame.number("last")?)?;
+                head = head.text("log", session.cursor().log()?.as_str());
+                if !session.others.pass(last) {
+                    return None;
+                }
+            }
+            "detached" if frame.text("reason").as_deref() != Some("deleted") => return None,
+            _ if session.others.is_empty() => return None,
+            _ => {}
+        }
+        let head = head.end();
+        self.outputs.push_back(Output::Post { head, cargo: Cargo::Frame(frame.clone()) });
+        Some(())
+    }
+
+    /// What the server answered to another tab.
+    pub(super) fn answer_tab(&mut self, tab: &Id, request: u64, frame: &N) {
+        let head = self.tabs.message("answer").text("to", tab.as_str());
+        let head = head.number("request", request).end();
+        self.outputs.push_back(Output::Post { head, cargo: Cargo::Frame(frame.clone()) });
+    }
+
+    /// Tells the tabs that attached where the log stands, if that is known.
+    pub(super) fn answer_attaches(&mut self, id: &str) -> Option<()> {
+        let session = find(&mut self.sessions, id)?;
+        session.place()?;
+        let waiting = session.others.take_waiting();
+        let place = session.place()?;
+        let known = self.presences.iter().find(|(session, _)| session.as_str() == id);
+        for (tab, request) in waiting {
+            let head = self
+                .tabs
+                .message("attached")
+                .text("to", tab.as_str())
+                .number("request", request)
+                .text("session", id)
+                .text("log", place.log.as_str())
+                .number("first", place.first.as_u64())
+                .number("known", place.known.as_u64())
+                .number("tail", place.tail.as_u64())
+                .end();
+            let cargo = known.map_or(Cargo::None, |(_, frame)| Cargo::Frame(frame.clone()));
+            self.outputs.push_back(Output::Post { head, cargo });
+        }
+        Some(())
+    }
+
+    /// A tab is gone. What it had taken in and not delivered is in the durable outbox.
+    pub(super) fn without(&mut self, tab: &Id) {
+        let ids: Vec<SessionId> = self.sessions.iter().map(|session| session.id.clone()).collect();
+        for id in ids {
+            self.leave_session(tab.as_str(), id.as_str());
+        }
+        if self.keeps {
+            self.outputs.push_back(Output::Recover);
+        }
+    }
+
+    /// A tab no longer reads a session.
+    fn leave_session(&mut self, tab: &str, id: &str) {
+        let Some(session) = find(&mut self.sessions, id) else { return };
+        if session.others.remove(tab) && session.is_unread() {
+            let id = session.id.clone();
+            session.forget_place();
+            self.send_detach(&id);
+        }
+        forget_done(&mut self.sessions);
+    }
+
+    /// A tab reads no session but these.
+    fn keep_sessions(&mut self, tab: &str, head: &N) {
+        let kept = head.field("sessions").map(Node::items).unwrap_or_default();
+        let kept: Vec<String> = kept.iter().filter_map(Node::as_text).collect();
+        let ids: Vec<SessionId> = self.sessions.iter().map(|session| session.id.clone()).collect();
+        for id in ids {
+            if !kept.iter().any(|kept| kept == id.as_str()) {
+                self.leave_session(tab, id.as_str());
+            }
+        }
+    }
+
+    pub(super) fn presence(&mut self, id: &str, frame: &N) {
+        let (Some(session), Some(members)) = (find(&mut self.sessions, id), frame.field("members"))
+        else {
+            return;
+        };
+        let session_id = session.id.clone();
+        if session.is_followed() {
+            self.outputs.push_back(Output::Presence { session: session_id.clone(), members });
+        }
+        let sessions = &self.sessions;
+        self.presences.retain(|(known, _)| {
+            *known != session_id && sessions.iter().any(|session| session.id == *known)
+        });
+        self.presences.push((session_id, frame.clone()));
+    }
+
+    /// How far the sessions go, says a beat.
+    fn learn(&mut self, head: &N) {
+        for place in head.field("known").map(Node::items).unwrap_or_default() {
+            let (Some(id), Some(offset)) = (place.text("session"), place.number("offset")) else {
+                continue;
+            };
+            if let Some(session) = find(&mut self.sessions, &id) {
+                session.learn(place.text("log").as_deref(), offset);
+            }
+        }
+    }
+
+    /// Beats, or tells the leader that this tab is here, when it is time.
+    pub(super) fn speak_up(&mut self, now: u64) {
+        let head = if self.tabs.takes_beat(now) {
+            self.beat()
+        } else if self.tabs.takes_here(now) {
+            let followed = self.sessions.iter().filter(|session| session.is_followed());
+            self.tabs.here(followed.map(|session| session.id.as_str()))
+        } else {
+            return;
+        };
+        self.outputs.push_back(Output::Post { head, cargo: Cargo::None });
+    }
+
+    fn beat(&self) -> String {
+        let mut known = String::new();
+        for session in &self.sessions {
+            let Some(place) = session.place().filter(|_| !session.others.is_empty()) else {
+                continue;
+            };
+            if !known.is_empty() {
+                known.push(',');
+            }
+            let place = Frame::object("session", session.id.as_str())
+                .text("log", place.log.as_str())
+                .number("offset", place.known.as_u64());
+            known.push_str(&place.end());
+        }
+        let (status, retry_at, _) = self.published;
+        self.tabs
+            .beat_head()
+            .optional_number("socket", self.connection.live_socket().map(u64::from))
+            .text("status", status.as_str())
+            .optional_number("retry_at", retry_at)
+            .raw("known", "[", &known, "]")
+            .end()
+    }
+}
+
+fn position<N: Node>(place: &N) -> Option<Position> {
+    Some(Position {
+        log: LogId::parse(&place.text("log")?).ok()?,
+        offset: Offset::new(place.number("offset")?)?,
+    })
+}

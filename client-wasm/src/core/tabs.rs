@@ -1,0 +1,623 @@
+//! Which tab of a browser holds the connection for the others.
+//!
+//! Nothing here makes delivery right: each tab has its own cursor and outbox, and whoever leads, a
+//! tab asks for what it lacks and sends again what was not answered. This only sees to it that there
+//! is one socket, soon. Two tabs that both believe to lead do no harm; the term, a number and the
+//! tab that counted it up, says which of them the others listen to.
+
+use std::collections::VecDeque;
+
+use durable_sessions_protocol::fold::Node;
+use durable_sessions_protocol::id::Id;
+
+use super::frames::{Frame, strings};
+use super::input::Group;
+use super::limits::{
+    BEAT_MS, HERE_MS, MEMBER_TIMEOUT_MS, QUIET_DOUBLINGS_MAX, QUIET_HIDDEN_MS, QUIET_MS,
+    TOKEN_TIMEOUT_MS,
+};
+use super::liveness::Deadline;
+use super::output::{Cargo, Output, Role, Status};
+
+/// A client's place among the tabs of its browser.
+#[derive(Debug)]
+pub(super) struct Tabs {
+    /// This client, as the others know it.
+    me: Id,
+    /// Its page: the clients of one page are one tab.
+    page: Id,
+    state: State,
+    group: Option<Group>,
+    lock: Lock,
+    is_visible: bool,
+    /// The highest number of a term seen.
+    number: u64,
+    /// How often the server preferred another socket of the group since a beat was heard.
+    replaced: u32,
+    published: (Role, u32),
+}
+
+#[derive(Debug)]
+enum State {
+    /// It shares with nobody.
+    Solo,
+    /// It would share, and has not begun.
+    Idle,
+    /// The group is being found out.
+    Joining {
+        deadline: Deadline,
+    },
+    /// Out of the group until the page is back.
+    Away,
+    Follower {
+        leader: Option<Leader>,
+        /// When silence means that there is no leader.
+        quiet: Deadline,
+        /// When to tell the leader next that this one is alive.
+        here_at: u64,
+    },
+    Leader {
+        number: u64,
+        beat_at: u64,
+        members: Vec<Member>,
+    },
+}
+
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Lock {
+    #[default]
+    None,
+    Waiting,
+    Held,
+}
+
+/// What a follower knows of its leader.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Leader {
+    tab: Id,
+    number: u64,
+    /// Its socket, while that is live.
+    socket: Option<u32>,
+    status: Status,
+    retry_at: Option<u64>,
+    has_lock: bool,
+    tabs: u32,
+}
+
+/// What a leader knows of a follower.
+#[derive(Debug)]
+struct Member {
+    tab: Id,
+    page: String,
+    heard_at: u64,
+}
+
+/// What a client speaks through.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Link {
+    /// Its own socket.
+    Socket(u32),
+    /// The socket of its leader.
+    Leader {
+        /// Whose.
+        tab: Id,
+        /// In which term.
+        number: u64,
+        /// Which one.
+        socket: u32,
+    },
+}
+
+impl Tabs {
+    pub(super) const fn new(me: Id, page: Id, wants: bool) -> Self {
+        Self {
+            me,
+            page,
+            state: if wants { State::Idle } else { State::Solo },
+            group: None,
+            lock: Lock::None,
+            is_visible: true,
+            number: 0,
+            replaced: 0,
+            published: (Role::Solo, 1),
+        }
+    }
+
+    /// Something is to be opened.
+    pub(super) fn start<N>(&mut self, now: u64, out: &mut VecDeque<Output<N>>) {
+        if matches!(self.state, State::Idle) {
+            let deadline = Deadline::new(now.saturating_add(TOKEN_TIMEOUT_MS));
+            self.state = State::Joining { deadline };
+            out.push_back(Output::NeedGroup);
+        }
+    }
+
+    /// Whether this client has to have a connection of its own.
+    pub(super) const fn holds_connection(&self) -> bool {
+        matches!(self.state, State::Solo | State::Leader { .. })
+    }
+
+    pub(super) const fn is_solo(&self) -> bool {
+        matches!(self.state, State::Solo)
+    }
+
+    pub(super) const fn leads(&self) -> bool {
+        matches!(self.state, State::Leader { .. })
+    }
+
+    /// Whether others depend on this leader.
+    pub(super) const fn has_members(&self) -> bool {
+        matches!(&self.state, State::Leader { members, .. } if !members.is_empty())
+    }
+
+    /// `hello.group`.
+    pub(super) const fn group_id(&self) -> Option<&Id> {
+        match (&self.state, &self.group) {
+            (State::Leader { .. }, Some(group)) => Some(&group.id),
+            _ => None,
+        }
+    }
+
+    /// The leader's socket, for a follower.
+    pub(super) fn link(&self) -> Option<Link> {
+        let leader = self.leader()?;
+        let (tab, number) = (leader.tab.clone(), leader.number);
+        Some(Link::Leader { tab, number, socket: leader.socket? })
+    }
+
+    /// What the app is told of the connection, unless it is this client's own.
+    pub(super) const fn status(&self) -> Option<(Status, Option<u64>)> {
+        match &self.state {
+            State::Solo | State::Leader { .. } => None,
+            State::Follower { leader: Some(leader), .. } => Some((leader.status, leader.retry_at)),
+            State::Away => Some((Status::Waiting, None)),
+            State::Idle | State::Joining { .. } | State::Follower { leader: None, .. } => {
+                Some((Status::Connecting, None))
+            }
+        }
+    }
+
+    /// The group is found out, or another one.
+    pub(super) fn group<N>(
+        &mut self,
+        now: u64,
+        group: Option<Group>,
+        out: &mut VecDeque<Output<N>>,
+    ) {
+        let is_same = matches!((&self.group, &group), (Some(old), Some(new)) if old.key == new.key);
+        if is_same && self.is_in() {
+            return;
+        }
+        self.leave(out);
+        self.state = State::Solo;
+        self.group = group;
+        self.join(now, out);
+    }
+
+    /// The lock is this tab's: whoever led with it is gone, or gave up.
+    pub(super) fn locked<N>(&mut self, now: u64, out: &mut VecDeque<Output<N>>) {
+        if self.lock != Lock::Waiting {
+            return;
+        }
+        self.lock = Lock::Held;
+        match &mut self.state {
+            State::Leader { beat_at, .. } => *beat_at = now,
+            // It leads without the lock, and waits in the queue for it.
+            State::Follower { leader: Some(leader), .. } if !leader.has_lock => {
+                self.lock = Lock::None;
+                out.push_back(Output::Unlock);
+            }
+            State::Follower { .. } => self.lead(now, out),
+            State::Solo | State::Idle | State::Joining { .. } | State::Away => {}
+        }
+    }
+
+    /// Somebody stole the lock. This tab goes on until it hears of a higher term.
+    pub(super) fn lock_lost<N>(&mut self, now: u64, out: &mut VecDeque<Output<N>>) {
+        self.lock = Lock::None;
+        self.queue(out);
+        if let State::Leader { beat_at, .. } = &mut self.state {
+            *beat_at = now;
+        }
+    }
+
+    pub(super) fn timeout(&self) -> Option<u64> {
+        match &self.state {
+            State::Joining { deadline } => Some(deadline.at()),
+            State::Follower { quiet, .. } => Some(quiet.at()),
+            State::Leader { beat_at, members, .. } if !members.is_empty() => Some(*beat_at),
+            State::Solo | State::Idle | State::Away | State::Leader { .. } => None,
+        }
+    }
+
+    /// Answers the members that are gone.
+    pub(super) fn timed_out<N>(&mut self, now: u64, out: &mut VecDeque<Output<N>>) -> Vec<Id> {
+        let mut gone = Vec::new();
+        match &mut self.state {
+            State::Joining { deadline } => {
+                if deadline.has_passed(now) {
+                    self.group(now, None, out);
+                }
+            }
+            State::Follower { quiet, .. } => {
+                if quiet.has_passed(now) {
+                    self.lead(now, out);
+                }
+            }
+            State::Leader { members, .. } => members.retain(|member| {
+                let is_alive = now < member.heard_at.saturating_add(MEMBER_TIMEOUT_MS);
+                if !is_alive {
+                    gone.push(member.tab.clone());
+                }
+                is_alive
+            }),
+            State::Solo | State::Idle | State::Away => {}
+        }
+        gone
+    }
+
+    /// The page is visible or not.
+    pub(super) fn visible<N>(&mut self, now: u64, is_visible: bool, out: &mut VecDeque<Output<N>>) {
+        self.is_visible = is_visible;
+        match &mut self.state {
+            State::Leader { beat_at, .. } => *beat_at = now,
+            State::Follower { here_at, .. } => {
+                // What came while it slept has not been read yet.
+                *here_at = now;
+                self.expect_beat(now);
+            }
+            State::Away => self.join(now, out),
+            State::Solo | State::Idle | State::Joining { .. } => {}
+        }
+    }
+
+    /// The page goes into a cache, is frozen, or goes for good. Answers whether that is the group's
+    /// concern.
+    pub(super) fn suspend<N>(&mut self, out: &mut VecDeque<Output<N>>) -> bool {
+        let was_in = self.is_in();
+        if was_in {
+            self.leave(out);
+            self.state = State::Away;
+        }
+        was_in
+    }
+
+    /// The client is done, or its connection is for good.
+    pub(super) fn end<N>(&mut self, out: &mut VecDeque<Output<N>>) {
+        if !matches!(self.state, State::Solo) {
+            self.leave(out);
+            self.state = State::Idle;
+        }
+    }
+
+    /// This leader cannot connect: somebody else may.
+    pub(super) fn resign<N>(&mut self, now: u64, out: &mut VecDeque<Output<N>>) {
+        let head = self.message("bye").end();
+        out.push_back(Output::Post { head, cargo: Cargo::None });
+        self.follow_nobody(now, out);
+    }
+
+    /// The server let another socket of the group take over. Answers whether this tab led: then it
+    /// follows, and leads again only when it hears nobody for a time, a longer one each time.
+    pub(super) fn replaced<N>(&mut self, now: u64, out: &mut VecDeque<Output<N>>) -> bool {
+        if !self.leads() {
+            return false;
+        }
+        self.replaced = (self.replaced + 1).min(QUIET_DOUBLINGS_MAX);
+        self.follow_nobody(now, out);
+        true
+    }
+
+    /// Another member leaves.
+    pub(super) fn bye<N>(&mut self, now: u64, from: &str, out: &mut VecDeque<Output<N>>) -> bool {
+        match &mut self.state {
+            State::Leader { members, beat_at, .. } => {
+                let before = members.len();
+                members.retain(|member| member.tab.as_str() != from);
+                *beat_at = now;
+                members.len() < before
+            }
+            State::Follower { leader, .. } if is_tab(leader.as_ref(), from) => {
+                *leader = None;
+                if self.lock == Lock::Held {
+                    self.lead(now, out);
+                } else {
+                    self.expect_beat(now);
+                }
+                false
+            }
+            State::Solo
+            | State::Idle
+            | State::Joining { .. }
+            | State::Away
+            | State::Follower { .. } => false,
+        }
+    }
+
+    /// A leader's beat. Answers whether this tab follows it.
+    pub(super) fn beat<N: Node>(
+        &mut self,
+        now: u64,
+        head: &N,
+        out: &mut VecDeque<Output<N>>,
+    ) -> bool {
+        let Some(leader) = read_beat(head) else { return false };
+        let known = match &mut self.state {
+            State::Leader { number, beat_at, .. } => {
+                if is_below(&leader, *number, &self.me) {
+                    // It learns from an answer that its term is over.
+                    *beat_at = now;
+                    return false;
+                }
+                false
+            }
+            State::Follower { leader: Some(known), .. } => {
+                if is_below(&leader, known.number, &known.tab) {
+                    return false;
+                }
+                known.tab == leader.tab && known.number == leader.number
+            }
+            State::Follower { leader: None, .. } => false,
+            State::Solo | State::Idle | State::Joining { .. } | State::Away => return false,
+        };
+        self.number = self.number.max(leader.number);
+        self.replaced = 0;
+        if self.lock == Lock::Held {
+            self.lock = Lock::None;
+            out.push_back(Output::Unlock);
+        }
+        self.queue(out);
+        if self.is_visible && head.number("visible") == Some(0) {
+            let frame = self.sign(Frame::new("volunteer"), leader.number);
+            let head = frame.text("to", leader.tab.as_str()).end();
+            out.push_back(Output::Post { head, cargo: Cargo::None });
+        }
+        let here_at = match (&self.state, known) {
+            (State::Follower { here_at, .. }, true) => *here_at,
+            _ => now,
+        };
+        let quiet = self.quiet_from(now);
+        self.state = State::Follower { leader: Some(leader), quiet, here_at };
+        true
+    }
+
+    /// The leader lets this tab take over.
+    pub(super) fn yielded<N>(&mut self, now: u64, out: &mut VecDeque<Output<N>>) {
+        self.lead(now, out);
+    }
+
+    /// A visible follower offers to lead. Answers whether it should.
+    pub(super) const fn may_yield(&self) -> bool {
+        self.leads() && !self.is_visible
+    }
+
+    /// A member is alive. Answers whether it was not known.
+    pub(super) fn heard(&mut self, now: u64, from: &str, page: Option<String>) -> bool {
+        let State::Leader { members, beat_at, .. } = &mut self.state else { return false };
+        let found = members.iter_mut().find(|member| member.tab.as_str() == from);
+        if let Some(member) = found {
+            member.heard_at = now;
+            if let Some(page) = page {
+                member.page = page;
+            }
+            return false;
+        }
+        let Ok(tab) = Id::parse(from) else { return false };
+        // The newcomer, and the others of their number.
+        *beat_at = now;
+        members.push(Member { tab, page: page.unwrap_or_else(|| from.into()), heard_at: now });
+        true
+    }
+
+    /// Whether a tab resends nothing any more.
+    pub(super) fn is_gone(&self, tab: &Id) -> bool {
+        *tab != self.me && !self.members().iter().any(|member| member.tab == *tab)
+    }
+
+    /// Whether a message is for this leader in its present term.
+    pub(super) fn is_for_me<N: Node>(&self, head: &N) -> bool {
+        let State::Leader { number, .. } = self.state else { return false };
+        self.is_to_me(head) && head.number("term") == Some(number)
+    }
+
+    /// Whether a message is from the leader this tab follows, in its present term, and for this tab
+    /// if it is for one.
+    pub(super) fn is_from_leader<N: Node>(&self, head: &N) -> bool {
+        let Some(leader) = self.leader() else { return false };
+        head.text("tab").as_deref() == Some(leader.tab.as_str())
+            && head.number("term") == Some(leader.number)
+            && (head.field("to").is_none() || self.is_to_me(head))
+    }
+
+    pub(super) fn is_to_me<N: Node>(&self, head: &N) -> bool {
+        head.text("to").as_deref() == Some(self.me.as_str())
+    }
+
+    /// A message in this leader's term, or to the leader this follower has.
+    pub(super) fn message(&self, kind: &str) -> Frame {
+        self.address(Frame::new(kind))
+    }
+
+    /// The same for a frame that has begun.
+    pub(super) fn address(&self, frame: Frame) -> Frame {
+        match (&self.state, self.leader()) {
+            (State::Leader { number, .. }, _) => self.sign(frame, *number),
+            (_, Some(leader)) => self.sign(frame, leader.number).text("to", leader.tab.as_str()),
+            (_, None) => self.sign(frame, 0),
+        }
+    }
+
+    /// Whether a beat is due now; if so the next one is set.
+    pub(super) fn takes_beat(&mut self, now: u64) -> bool {
+        let State::Leader { beat_at, members, .. } = &mut self.state else { return false };
+        let is_due = now >= *beat_at;
+        if is_due {
+            // Who comes asks for one.
+            *beat_at = if members.is_empty() { u64::MAX } else { now.saturating_add(BEAT_MS) };
+        }
+        is_due
+    }
+
+    /// What changed has to be told.
+    pub(super) fn hasten_beat(&mut self, now: u64) {
+        if let State::Leader { beat_at, .. } = &mut self.state {
+            *beat_at = now;
+        }
+    }
+
+    /// The beat's head, but for what the connection and the sessions add.
+    pub(super) fn beat_head(&self) -> Frame {
+        self.message("beat")
+            .number("locked", u64::from(self.lock == Lock::Held))
+            .number("visible", u64::from(self.is_visible))
+            .number("tabs", u64::from(self.tabs()))
+    }
+
+    /// Whether this follower should tell its leader now that it is alive.
+    pub(super) fn takes_here(&mut self, now: u64) -> bool {
+        let State::Follower { here_at, leader: Some(_), .. } = &mut self.state else {
+            return false;
+        };
+        let is_due = now >= *here_at;
+        if is_due {
+            *here_at = now.saturating_add(HERE_MS);
+        }
+        is_due
+    }
+
+    /// That this one is here, and which sessions it follows.
+    pub(super) fn here<'a>(&self, sessions: impl Iterator<Item = &'a str>) -> String {
+        let frame = self.message("here").text("page", self.page.as_str());
+        frame.raw("sessions", "[", &strings(sessions), "]").end()
+    }
+
+    /// Tells the app what it does not know yet.
+    pub(super) fn publish<N>(&mut self, out: &mut VecDeque<Output<N>>) {
+        let role = match self.state {
+            State::Solo | State::Idle => Role::Solo,
+            State::Leader { .. } => Role::Leader,
+            State::Joining { .. } | State::Away | State::Follower { .. } => Role::Follower,
+        };
+        let published = (role, self.tabs());
+        if self.published != published {
+            self.published = published;
+            out.push_back(Output::Role { role, tabs: published.1 });
+        }
+    }
+
+    /// How many tabs some of the members are, this one among them or not.
+    pub(super) fn count(&self, with_me: bool, is_counted: impl Fn(&Id) -> bool) -> u32 {
+        let mut pages: Vec<&str> = Vec::new();
+        if with_me {
+            pages.push(self.page.as_str());
+        }
+        for member in self.members() {
+            if is_counted(&member.tab) && !pages.contains(&member.page.as_str()) {
+                pages.push(&member.page);
+            }
+        }
+        u32::try_from(pages.len()).unwrap_or(u32::MAX)
+    }
+
+    fn tabs(&self) -> u32 {
+        match (&self.state, self.leader()) {
+            (State::Leader { .. }, _) => self.count(true, |_| true),
+            (_, Some(leader)) => leader.tabs,
+            (_, None) => 1,
+        }
+    }
+
+    const fn is_in(&self) -> bool {
+        matches!(self.state, State::Follower { .. } | State::Leader { .. })
+    }
+
+    const fn leader(&self) -> Option<&Leader> {
+        if let State::Follower { leader, .. } = &self.state { leader.as_ref() } else { None }
+    }
+
+    fn members(&self) -> &[Member] {
+        if let State::Leader { members, .. } = &self.state { members } else { &[] }
+    }
+
+    fn join<N>(&mut self, now: u64, out: &mut VecDeque<Output<N>>) {
+        let Some(group) = &self.group else { return };
+        out.push_back(Output::Join { key: group.key.clone() });
+        self.number = 0;
+        self.replaced = 0;
+        let quiet = self.quiet_from(now);
+        self.state = State::Follower { leader: None, quiet, here_at: now };
+        self.queue(out);
+        // A leader answers with a beat.
+        let hello = self.here(std::iter::empty());
+        out.push_back(Output::Post { head: hello, cargo: Cargo::None });
+    }
+
+    fn leave<N>(&mut self, out: &mut VecDeque<Output<N>>) {
+        if self.is_in() {
+            let head = self.message("bye").end();
+            out.push_back(Output::Post { head, cargo: Cargo::None });
+            out.push_back(Output::Leave);
+            self.lock = Lock::None;
+        }
+    }
+
+    fn lead<N>(&mut self, now: u64, out: &mut VecDeque<Output<N>>) {
+        self.number += 1;
+        self.state = State::Leader { number: self.number, beat_at: now, members: Vec::new() };
+        self.queue(out);
+    }
+
+    fn follow_nobody<N>(&mut self, now: u64, out: &mut VecDeque<Output<N>>) {
+        if self.lock == Lock::Held {
+            self.lock = Lock::None;
+            out.push_back(Output::Unlock);
+        }
+        // It queues again when it hears of a leader: the lock would make it one itself.
+        let quiet = self.quiet_from(now);
+        self.state = State::Follower { leader: None, quiet, here_at: now };
+    }
+
+    fn queue<N>(&mut self, out: &mut VecDeque<Output<N>>) {
+        if self.lock == Lock::None {
+            self.lock = Lock::Waiting;
+            out.push_back(Output::Lock);
+        }
+    }
+
+    fn expect_beat(&mut self, now: u64) {
+        let from_now = self.quiet_from(now);
+        if let State::Follower { quiet, .. } = &mut self.state {
+            *quiet = from_now;
+        }
+    }
+
+    fn quiet_from(&self, now: u64) -> Deadline {
+        let quiet_ms = if self.is_visible { QUIET_MS } else { QUIET_HIDDEN_MS };
+        Deadline::new(now.saturating_add(quiet_ms << self.replaced.saturating_sub(1)))
+    }
+
+    fn sign(&self, frame: Frame, number: u64) -> Frame {
+        frame.text("tab", self.me.as_str()).number("term", number)
+    }
+}
+
+fn read_beat<N: Node>(head: &N) -> Option<Leader> {
+    Some(Leader {
+        tab: Id::parse(&head.text("tab")?).ok()?,
+        number: head.number("term")?,
+        socket: head.number("socket").and_then(|socket| u32::try_from(socket).ok()),
+        status: Status::parse(&head.text("status")?)?,
+        retry_at: head.number("retry_at"),
+        has_lock: head.number("locked") == Some(1),
+        tabs: head.number("tabs").and_then(|tabs| u32::try_from(tabs).ok()).unwrap_or(1),
+    })
+}
+
+/// Whether a leader's term is over where another one's is known.
+fn is_below(leader: &Leader, number: u64, tab: &Id) -> bool {
+    (leader.number, leader.tab.as_str()) < (number, tab.as_str())
+}
+
+fn is_tab(leader: Option<&Leader>, tab: &str) -> bool {
+    leader.is_some_and(|leader| leader.tab.as_str() == tab)
+}
