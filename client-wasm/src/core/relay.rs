@@ -15,14 +15,12 @@ impl<N: Node + Clone> Client<N> {
         let from = head.text("tab")?;
         match head.text("type")?.as_str() {
             "beat" => {
-                if self.tabs.beat(now, head, &mut self.outputs) {
-                    self.learn(head);
-                }
+                let is_followed = self.tabs.beat(now, head, &mut self.outputs);
+                is_followed.then(|| self.learn(head))?;
             }
             "bye" => {
-                if self.tabs.bye(now, &from, &mut self.outputs) {
-                    self.without(&Id::parse(&from).ok()?);
-                }
+                let was_member = self.tabs.bye(now, &from, &mut self.outputs);
+                was_member.then(|| Id::parse(&from).ok().map(|tab| self.without(&tab)))?;
             }
             "here" => {
                 self.tabs.heard(now, &from, head.text("page"));

@@ -28,6 +28,9 @@ impl Page {
             client: Id::parse("tab").unwrap(),
             principal: Some("user/ann".to_owned()),
             has_tokens,
+            tabs: false,
+            page: Id::parse("page").unwrap(),
+            keeps: false,
             seed: 1,
         };
         Self { core: Client::new(options), now: 50_000 }

@@ -27,6 +27,9 @@ fn after_a_cut_its_runs_are_named_before_it_offers_to_work() {
         client: id("client"),
         principal: Some("agent/bot".to_owned()),
         has_tokens: false,
+        tabs: false,
+        page: id("page"),
+        keeps: false,
         seed: 1,
     });
     let agent = id("assistant");
