@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use crate::auth::Borders;
 use crate::config::{Config, Store};
-use crate::http::{self, App, Phase, Shared};
+use crate::http::{self, App, Groups, Phase, Shared};
 use crate::hub::{Hub, HubConfig};
 use crate::limits::DRAIN_TIMEOUT_MS;
 use crate::log::{EmbeddedStore, LogStore, MemoryStore, StoreError};
@@ -82,6 +82,7 @@ impl Server {
             clocks: config.clocks,
             www: config.www,
             metrics: Metrics::default(),
+            groups: Groups::default(),
             phase: phases,
             open: watch::Sender::new(0),
         });

@@ -25,6 +25,7 @@ use durable_sessions_protocol::error::{ErrorCode, Problem};
 use tokio::sync::watch;
 
 pub(crate) use self::listen::{accept, bind};
+pub(crate) use self::socket::Groups;
 use crate::auth::Borders;
 use crate::config::Clocks;
 use crate::hub::Hub;
@@ -58,6 +59,7 @@ pub(crate) struct Shared {
     pub(crate) clocks: Clocks,
     pub(crate) www: Option<PathBuf>,
     pub(crate) metrics: Metrics,
+    pub(crate) groups: Groups,
     pub(crate) phase: watch::Receiver<Phase>,
     /// How many connections are open, upgraded ones too; a shutdown waits for zero.
     pub(crate) open: watch::Sender<usize>,

@@ -124,9 +124,13 @@ impl Hub {
 
     /// The session, unless it has no event: a log with nothing but producers' places is none yet.
     pub async fn existing(&self, id: &SessionId) -> Result<Session, Problem> {
-        let stored =
-            self.0.store.meta(id).await.map_err(|error| unavailable(&error.to_string()))?;
-        if stored.is_none_or(|meta| meta.tail == Offset::ZERO) {
+        let mut has_events = self.live(id).is_some_and(|session| session.tail() > Offset::ZERO);
+        if !has_events {
+            let meta = self.0.store.meta(id).await;
+            let meta = meta.map_err(|error| unavailable(&error.to_string()))?;
+            has_events = meta.is_some_and(|meta| meta.tail > Offset::ZERO);
+        }
+        if !has_events {
             return Err(Problem::new(
                 ErrorCode::NotFound,
                 format!("there is no session {id}: it begins with its first event"),

@@ -98,9 +98,20 @@ fn table() -> Vec<(&'static str, Message, Expect)> {
         ),
         ("detach without a session", text(json!({"type": "detach"})), Error("invalid")),
         (
-            "a fetch",
-            text(json!({"type": "fetch", "request": 1, "session": "s", "log": "l", "after": 0})),
-            Refused("not_supported"),
+            "a fetch of nothing",
+            text(json!({"type": "fetch", "request": 1, "session": "s", "log": "l", "after": 0,
+                        "limit": 0})),
+            Refused("invalid"),
+        ),
+        (
+            "a fetch from no log",
+            text(json!({"type": "fetch", "request": 1, "session": "s", "after": 0})),
+            Refused("invalid"),
+        ),
+        (
+            "a browser without a tab",
+            text(json!({"type": "seen", "session": "s", "offset": 0, "tabs": 0})),
+            Error("invalid"),
         ),
         (
             "a ping of too many runs",

@@ -9,7 +9,9 @@
 
 mod bad_input;
 mod cli;
+mod fetch;
 mod flow;
+mod groups;
 mod http;
 mod liveness;
 mod safety;

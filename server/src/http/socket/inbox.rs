@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use durable_sessions_protocol::close;
 use durable_sessions_protocol::error::{ErrorCode, Problem};
 use durable_sessions_protocol::frame::{
-    Attach, BadFrame, ClientFrame, Detach, Fetch, Ping, Publish as PublishFrame, RequestId, Seen,
-    Serve, ServerFrame,
+    Attach, BadFrame, ClientFrame, Detach, Ping, Publish as PublishFrame, RequestId, Seen, Serve,
+    ServerFrame,
 };
 use durable_sessions_protocol::id::{Id, SessionId};
 use durable_sessions_protocol::limits::{ATTACH_MAX_SESSIONS, RUNS_MAX_NAMED};
@@ -89,17 +89,14 @@ impl<'a> Inbox<'a> {
         };
         match frame {
             ClientFrame::Publish(publish) => self.publish(publish).await,
-            ClientFrame::Seen(Seen { session, offset }) => {
+            ClientFrame::Seen(Seen { session, offset, tabs: _ }) => {
                 self.order(Order::Seen(session, offset)).await
             }
             ClientFrame::Ping(ping) => self.ping(ping).await,
             ClientFrame::Attach(attach) => self.attach(attach).await,
             ClientFrame::Detach(detach) => self.detach(detach).await,
             ClientFrame::Serve(serve) => self.serve(serve).await,
-            ClientFrame::Fetch(Fetch { request, .. }) => {
-                let detail = "this server does not support `fetch`: read over HTTP";
-                self.refuse(request, Problem::new(ErrorCode::NotSupported, detail)).await
-            }
+            ClientFrame::Fetch(fetch) => self.order(Order::Fetch(Box::new(fetch))).await,
             ClientFrame::Hello(_) => Err(second_hello()),
             ClientFrame::Pong(_) | ClientFrame::Token(_) | ClientFrame::Unknown => Ok(()),
         }

@@ -2,10 +2,13 @@
 //! hub; [`outbox`] owns everything that is sent. Whichever ends first says how the socket closes.
 
 mod answers;
+mod fetches;
 mod follows;
+mod groups;
 mod inbox;
 mod liveness;
 mod outbox;
+mod supply;
 mod window;
 
 use std::time::Duration;
@@ -28,6 +31,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 
+pub(crate) use self::groups::Groups;
 use self::inbox::{Inbox, Unreadable};
 use self::liveness::LastReceived;
 use self::outbox::Outbox;
@@ -69,7 +73,7 @@ pub(super) async fn run(app: &App, upgraded: Upgraded) {
     let mut socket = WebSocketStream::from_raw_socket(io, Role::Server, Some(config)).await;
     let open = app.metrics.connections.enter();
     let ending = match hello(app, &mut socket).await {
-        Ok((principal, client)) => converse(app, &mut socket, principal, client).await,
+        Ok(who) => converse(app, &mut socket, who).await,
         Err(ending) => ending,
     };
     drop(open);
@@ -86,8 +90,15 @@ pub(super) async fn run(app: &App, upgraded: Upgraded) {
     };
 }
 
+/// Who is at the other end.
+struct Who {
+    principal: Principal,
+    client: Option<Id>,
+    group: Option<Id>,
+}
+
 /// Waits for the first frame, which names the client.
-async fn hello(app: &App, socket: &mut Socket) -> Result<(Principal, Option<Id>), Ending> {
+async fn hello(app: &App, socket: &mut Socket) -> Result<Who, Ending> {
     let deadline = Instant::now() + Duration::from_millis(app.clocks.hello_timeout_ms);
     let mut phase = app.phase.clone();
     let text = loop {
@@ -104,8 +115,9 @@ async fn hello(app: &App, socket: &mut Socket) -> Result<(Principal, Option<Id>)
     };
     let refused = |error| Ending::Close { code: close::HELLO_REFUSED, error: Some(error) };
     match inbox::parse(&text) {
-        Ok(ClientFrame::Hello(Hello { principal, client, .. })) => {
-            Ok((auth::claimed(principal.as_deref()).map_err(refused)?, client))
+        Ok(ClientFrame::Hello(Hello { token: _, principal, client, group })) => {
+            let principal = auth::claimed(principal.as_deref()).map_err(refused)?;
+            Ok(Who { principal, client, group })
         }
         Ok(_) => Err(refused(invalid("the first frame is `hello`"))),
         Err(Unreadable::BadHello(problem)) => Err(refused(problem)),
@@ -115,13 +127,10 @@ async fn hello(app: &App, socket: &mut Socket) -> Result<(Principal, Option<Id>)
 }
 
 /// Serves a client that has said who it is.
-async fn converse(
-    app: &App,
-    socket: &mut Socket,
-    principal: Principal,
-    client: Option<Id>,
-) -> Ending {
+async fn converse(app: &App, socket: &mut Socket, who: Who) -> Ending {
+    let Who { principal, client, group } = who;
     let connection = app.hub.connect(client);
+    let mut place = app.groups.enter(&principal, group);
     let received = LastReceived::now();
     let (sink, stream) = socket.split();
     let (commands, orders) = mpsc::channel(SOCKET_COMMAND_QUEUE_MAX);
@@ -136,10 +145,16 @@ async fn converse(
     let ending = tokio::select! {
         ending = inbox.run() => ending,
         ending = outbox.run() => ending,
+        () = place.taken() => replaced(),
     };
     app.hub.disconnect(&connection);
     inbox.leave().await;
     ending
+}
+
+fn replaced() -> Ending {
+    let detail = "a newer connection of the same group took over";
+    Ending::Close { code: close::REPLACED, error: Some(Problem::new(ErrorCode::Closed, detail)) }
 }
 
 /// Completes the closing handshake of a client that closed; one that is just gone hears nothing.

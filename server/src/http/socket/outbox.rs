@@ -5,7 +5,7 @@ use std::collections::{HashMap, VecDeque};
 
 use durable_sessions_protocol::close;
 use durable_sessions_protocol::error::Problem;
-use durable_sessions_protocol::frame::{ProducerGrant, RequestId, ServerFrame};
+use durable_sessions_protocol::frame::{Fetch, ProducerGrant, RequestId, ServerFrame};
 use durable_sessions_protocol::id::SessionId;
 use durable_sessions_protocol::offset::{Offset, Position};
 use futures_util::stream::{FuturesUnordered, SplitSink};
@@ -15,8 +15,8 @@ use tokio::time::sleep_until;
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
 use super::answers::{Answer, Pending};
-use super::follows::Follows;
 use super::liveness::{LastReceived, Liveness, Tick};
+use super::supply::{Supplied, Supply};
 use super::{Ending, Socket};
 use crate::http::{App, Phase, reached, retry_after_ms};
 use crate::hub::{Published, Refusal, Session, Wake};
@@ -40,6 +40,8 @@ pub(super) enum Order {
     Detach(Option<RequestId>, SessionId),
     /// The client has taken a session's events up to an offset.
     Seen(SessionId, Offset),
+    /// Send a page of events.
+    Fetch(Box<Fetch>),
 }
 
 /// The hub's answer about a producer's place.
@@ -79,7 +81,7 @@ pub(super) struct Outbox<'a> {
     answers: FuturesUnordered<Pending>,
     claiming: HashMap<SessionId, Claiming>,
     next_serial: u64,
-    follows: Follows,
+    supply: Supply,
     liveness: Liveness,
     received: &'a LastReceived,
     phase: watch::Receiver<Phase>,
@@ -104,7 +106,7 @@ impl<'a> Outbox<'a> {
             answers: FuturesUnordered::new(),
             claiming: HashMap::new(),
             next_serial: 0,
-            follows: Follows::default(),
+            supply: Supply::default(),
             liveness: Liveness::new(&app.clocks),
             received,
             phase: app.phase.clone(),
@@ -131,7 +133,8 @@ impl<'a> Outbox<'a> {
             }
             let is_free = !self.is_flushing;
             let phase = if self.drain_told { Phase::Closing } else { Phase::Draining };
-            let can_close = !self.drain_told || (is_free && self.answers.is_empty());
+            let can_close = !self.drain_told
+                || (is_free && self.answers.is_empty() && self.supply.fetches.is_empty());
             tokio::select! {
                 flushed = self.sink.flush(), if self.is_flushing => {
                     if flushed.is_err() {
@@ -151,9 +154,8 @@ impl<'a> Outbox<'a> {
                         return ending;
                     }
                 }
-                Some(chunk) = self.follows.next(), if is_free => {
-                    let Ok(chunk) = chunk else { return Ending::with(close::UNAVAILABLE) };
-                    if let Err(ending) = self.hand(chunk.frame()) {
+                Some(supplied) = self.supply.next(&self.app.hub), if is_free => {
+                    if let Err(ending) = self.deliver(supplied) {
                         return ending;
                     }
                 }
@@ -182,35 +184,45 @@ impl<'a> Outbox<'a> {
     }
 
     /// Hands the socket what waits, when it has taken all it was handed before: control frames
-    /// first, then sessions in turn.
+    /// first, then what else there is.
     fn hand_over(&mut self) -> Result<(), Ending> {
         if self.is_flushing {
             return Ok(());
         }
         let mut bytes = 0;
         while bytes < SOCKET_WRITE_TARGET_BYTES {
-            let frame = match self.control.pop_front() {
-                Some(frame) => frame,
-                None => match self.follows.next().now_or_never() {
-                    Some(Some(Ok(chunk))) => chunk.frame(),
-                    Some(Some(Err(_))) => return Err(Ending::with(close::UNAVAILABLE)),
+            bytes += match self.control.pop_front() {
+                Some(frame) => self.hand(frame)?,
+                None => match self.supply.next(&self.app.hub).now_or_never() {
+                    Some(Some(supplied)) => self.deliver(supplied)?,
                     Some(None) | None => break,
                 },
             };
-            bytes += frame.len();
-            self.hand(frame)?;
         }
         Ok(())
     }
 
-    fn hand(&mut self, frame: Utf8Bytes) -> Result<(), Ending> {
+    /// Passes on what was supplied; how many bytes the socket was handed.
+    fn deliver(&mut self, supplied: Supplied) -> Result<usize, Ending> {
+        match supplied {
+            Supplied::Frame(frame) => self.hand(frame),
+            Supplied::Refused(request, problem) => {
+                self.refuse(request, problem, None);
+                Ok(0)
+            }
+            Supplied::Closed => Err(Ending::with(close::UNAVAILABLE)),
+        }
+    }
+
+    fn hand(&mut self, frame: Utf8Bytes) -> Result<usize, Ending> {
+        let bytes = frame.len();
         self.app.metrics.frames_sent.add(1);
-        self.app.metrics.bytes_sent.add(frame.len() as u64);
+        self.app.metrics.bytes_sent.add(bytes as u64);
         self.is_flushing = true;
         // `feed` only copies the frame into the socket's buffer: that was flushed before, and is
         // larger than what is handed over at a time.
         match self.sink.feed(Message::Text(frame)).now_or_never() {
-            Some(Ok(())) => Ok(()),
+            Some(Ok(())) => Ok(bytes),
             Some(Err(_)) | None => Err(Ending::Gone),
         }
     }
@@ -235,7 +247,13 @@ impl<'a> Outbox<'a> {
                 Some(claiming) => claiming.detach = Some(request),
                 None => self.detached(request, session),
             },
-            Order::Seen(session, offset) => self.follows.seen(&session, offset),
+            Order::Seen(session, offset) => self.supply.follows.seen(&session, offset),
+            Order::Fetch(fetch) => {
+                let request = fetch.request;
+                if let Err(problem) = self.supply.fetches.push(fetch) {
+                    self.refuse(request, problem, None);
+                }
+            }
         }
     }
 
@@ -313,11 +331,11 @@ impl<'a> Outbox<'a> {
         if is_reset {
             self.send(&ServerFrame::Reset { session: id.clone(), log, first: after.next() });
         }
-        self.follows.follow(&id, session.reader(after), self.app.metrics.attaches.enter());
+        self.supply.follows.follow(&id, session.reader(after), self.app.metrics.attaches.enter());
     }
 
     fn detached(&mut self, request: Option<RequestId>, session: SessionId) {
-        self.follows.unfollow(&session);
+        self.supply.follows.unfollow(&session);
         let reason = "requested".to_owned();
         self.send(&ServerFrame::Detached { request, session, reason });
     }

@@ -33,8 +33,16 @@ impl TestServer {
     /// Starts one with further command-line flags.
     pub(crate) async fn start(flags: &[&str]) -> Self {
         let store = Arc::new(MemoryStore::new());
-        let as_dyn: Arc<dyn LogStore> = store.clone();
-        let server = Server::start_on(config(flags), as_dyn).await.unwrap();
+        Self::start_on(flags, Arc::clone(&store), store).await
+    }
+
+    /// The same on `log`, which keeps what it is given in `store`.
+    pub(crate) async fn start_on(
+        flags: &[&str],
+        store: Arc<MemoryStore>,
+        log: Arc<dyn LogStore>,
+    ) -> Self {
+        let server = Server::start_on(config(flags), log).await.unwrap();
         let address = server.address();
         let (shutdown, asked) = oneshot::channel();
         let running = tokio::spawn(server.run(async {
@@ -55,8 +63,14 @@ impl TestServer {
 
     /// A socket that has said `hello`.
     pub(crate) async fn client(&self, principal: &str) -> Client {
+        self.greeted(json!({"as": principal})).await
+    }
+
+    /// The same with a `hello` of its own.
+    pub(crate) async fn greeted(&self, mut hello: Value) -> Client {
+        hello["type"] = "hello".into();
         let mut client = Client::open(self.address).await;
-        client.send(&json!({"type": "hello", "as": principal})).await;
+        client.send(&hello).await;
         assert_eq!(client.frame().await["type"], "welcome");
         client
     }
@@ -66,6 +80,13 @@ impl TestServer {
         let text = Request::get("/metrics").send(self.address).await.text();
         let line = text.lines().find_map(|line| line.strip_prefix(&format!("{name} ")));
         line.unwrap_or_else(|| panic!("no {name}")).parse().unwrap()
+    }
+
+    /// Waits until a metric has a value.
+    pub(crate) async fn until_metric(&self, name: &str, value: u64) {
+        let reached = async { while self.metric(name).await != value {} };
+        let reached = tokio::time::timeout(PATIENCE, reached).await;
+        assert!(reached.is_ok(), "{name} is {}, not {value}", self.metric(name).await);
     }
 }
 
