@@ -365,11 +365,14 @@ impl<N: Node + Clone> Client<N> {
     /// An act that was taken in before. What is said of it goes to whoever still waits for it.
     fn resend(&mut self, now: u64, session: SessionId, id: Id, log: Option<LogId>, event: String) {
         let event_max_bytes = self.event_max_bytes;
-        if let Some(session) = self.open(now, session)
-            && !session.outbox.holds(&id)
-        {
+        if let Some(record) = self.open(now, session.clone())
+            && !record.outbox.holds(&id)
             // One that finds no room is still stored, for another time.
-            let _: Result<(), Problem> = session.outbox.push(id, event, log, event_max_bytes);
+            && record.outbox.push(id.clone(), event.clone(), log.clone(), event_max_bytes).is_ok()
+            && self.keeps
+        {
+            // It is this tab's from here on.
+            self.outputs.push_back(Output::Store { session, id, log, event });
         }
     }
 

@@ -155,7 +155,8 @@ pub enum Output<N> {
         /// How many tabs there are; 1 when solo.
         tabs: u32,
     },
-    /// An act was taken in: store it before this call returns, so that it survives the page.
+    /// An act was taken in: store it, as this client's, before this call returns, so that it
+    /// survives the page.
     Store {
         /// Which session.
         session: SessionId,
