@@ -1,6 +1,7 @@
 //! Acts of a user on their way to the log: in order, one at a time, each exactly once.
 
 use durable_sessions_protocol::error::{ErrorCode, Problem};
+use durable_sessions_protocol::fold::Node;
 use durable_sessions_protocol::id::{Id, LogId, SessionId};
 use durable_sessions_protocol::offset::Offset;
 
@@ -30,6 +31,8 @@ struct Entry {
     event: String,
     /// Whether it was sent and may be in the log.
     was_sent: bool,
+    /// Whether it was read in the log.
+    was_read: bool,
 }
 
 /// Where the first entry stands.
@@ -71,12 +74,23 @@ impl Outbox {
         self.acknowledged
     }
 
-    /// The messages that wait.
+    /// An event of the log was read.
+    pub(super) fn read<N: Node>(&mut self, event: &N) {
+        if self.entries.is_empty() {
+            return;
+        }
+        let Some(id) = event.text("id") else { return };
+        if let Some(entry) = self.entries.iter_mut().find(|entry| entry.id.as_str() == id) {
+            entry.was_read = true;
+        }
+    }
+
+    /// The messages that wait and were not read.
     pub(super) fn messages(&self) -> Vec<Id> {
         let mut messages = Vec::new();
         for entry in &self.entries {
             // As every message of an app begins: its kind is written first.
-            if entry.event.starts_with("{\"kind\":\"message\"") {
+            if !entry.was_read && entry.event.starts_with("{\"kind\":\"message\"") {
                 messages.push(entry.id.clone());
             }
         }
@@ -105,7 +119,7 @@ impl Outbox {
             ));
         }
         self.bytes += bytes;
-        self.entries.push(Entry { id, log, event, was_sent: false });
+        self.entries.push(Entry { id, log, event, was_sent: false, was_read: false });
         Ok(())
     }
 

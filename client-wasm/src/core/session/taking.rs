@@ -162,8 +162,9 @@ impl Session {
         };
         let mut at = 0..;
         events.retain(|_| at.next() >= Some(skip));
-        if let Some(writer) = &mut self.writer {
-            for event in &events {
+        for event in &events {
+            self.outbox.read(event);
+            if let Some(writer) = &mut self.writer {
                 writer.observe(event, reports);
             }
         }
