@@ -1,6 +1,7 @@
 //! One session of the client: what it follows, what it writes, where it stands.
 
 mod others;
+mod sending;
 mod taking;
 
 use std::collections::VecDeque;
@@ -13,13 +14,11 @@ use durable_sessions_protocol::offset::Offset;
 use super::act::{Act, Body, StopTarget};
 use super::backoff::{Backoff, Random};
 use super::cursor::Cursor;
-use super::earliest;
-use super::frames::{Frame, problem, write_number};
+use super::frames::{problem, write_number};
 use super::input::Follow;
-use super::limits::SEEN_EVERY_BYTES;
 use super::outbox::{Outbox, Refusal};
 use super::output::{Output, SessionStatus};
-use super::reader::{Reader, fetch_frame};
+use super::reader::Reader;
 use super::writer::{Report, Writer};
 use others::Others;
 
@@ -297,91 +296,6 @@ impl Session {
         }
     }
 
-    /// The frames that may go out now: attach, acts, fetches, publishes, what was seen. In this
-    /// order, since the server takes a producer's publish only after its attach. `tabs` tells how
-    /// many of them follow the session here; a follower tells nobody what it saw.
-    pub(super) fn transmit(
-        &mut self,
-        now: u64,
-        requests: &mut Requests,
-        tabs: Option<u32>,
-        mut send: impl FnMut(Sending, u64, Frame),
-    ) {
-        if let Link::Apart { at } = self.link
-            && self.is_wanted()
-            && now >= at
-        {
-            let request = requests.next();
-            self.link = Link::Attaching { request };
-            send(Sending::Attach, request, self.attach_frame(tabs.is_some()));
-        }
-        let request = requests.next();
-        if let Some(frame) = self.outbox.transmit(now, request, &self.id) {
-            send(Sending::Act, request, frame);
-        }
-        self.transmit_fetches(now, requests, tabs.is_none(), &mut send);
-        if let (Some(writer), Some(log), Link::Attached) =
-            (&mut self.writer, self.cursor.log(), &self.link)
-        {
-            loop {
-                let request = requests.next();
-                let Some(frame) = writer.transmit(now, request, &self.id, log) else { break };
-                send(Sending::Publish, request, frame);
-            }
-        }
-        let Some(tabs) = tabs else { return };
-        let is_news = self.unseen_bytes >= SEEN_EVERY_BYTES || self.others.tabs_told != tabs;
-        if is_news && self.link == Link::Attached {
-            self.unseen_bytes = 0;
-            let mut frame = Frame::new("seen")
-                .text("session", self.id.as_str())
-                .number("offset", self.cursor.offset().as_u64());
-            if self.others.tabs_told != tabs {
-                self.others.tabs_told = tabs;
-                frame = frame.number("tabs", u64::from(tabs));
-            }
-            send(Sending::Seen, 0, frame);
-        }
-    }
-
-    /// What was missed is read, by a follower and by the readers. On a socket of its own a session
-    /// that missed something attaches again.
-    fn transmit_fetches(
-        &mut self,
-        now: u64,
-        requests: &mut Requests,
-        is_follower: bool,
-        send: &mut impl FnMut(Sending, u64, Frame),
-    ) {
-        let (Some(log), Link::Attached) = (self.cursor.log(), &self.link) else { return };
-        let offset = self.cursor.offset();
-        if is_follower && self.known > offset && !self.is_fetching {
-            self.is_fetching = true;
-            let frame = fetch_frame(&self.id, log, offset);
-            send(Sending::Fetch(Asker::Session), requests.next(), frame);
-        }
-        for reader in &mut self.readers {
-            if let Some(frame) = reader.transmit(now, &self.id, log, offset) {
-                send(Sending::Fetch(Asker::Reader(reader.number)), requests.next(), frame);
-            }
-        }
-    }
-
-    /// When something is due on a live connection.
-    pub(super) fn timeout(&self) -> Option<u64> {
-        let attach = match self.link {
-            Link::Apart { at } if self.is_wanted() => Some(at),
-            Link::Apart { .. } | Link::Attaching { .. } | Link::Attached => None,
-        };
-        let is_attached = self.link == Link::Attached;
-        let writer = self.writer.as_ref().filter(|_| is_attached).and_then(Writer::timeout);
-        let mut next = earliest(earliest(attach, writer), self.outbox.timeout());
-        for reader in self.readers.iter().filter(|_| is_attached) {
-            next = earliest(next, reader.timeout());
-        }
-        next
-    }
-
     pub(super) fn act_acked<N: Node>(
         &mut self,
         request: u64,
@@ -414,26 +328,6 @@ impl Session {
     /// Passes on what the writer had to say.
     pub(super) fn report<N>(&self, reports: Vec<Report>, out: &mut VecDeque<Output<N>>) {
         out.extend(reports.into_iter().map(|report| report.into_output(self.id.clone())));
-    }
-
-    /// The `attach` without its request: for the server, or the same for a leader.
-    fn attach_frame(&self, is_for_server: bool) -> Frame {
-        let mut frame = Frame::new("attach").text("session", self.id.as_str());
-        if let Some(position) = self.cursor.position() {
-            let place = Frame::object("log", position.log.as_str())
-                .number("offset", position.offset.as_u64());
-            frame = frame.raw("position", "", &place.end(), "");
-        }
-        if !is_for_server {
-            return frame;
-        }
-        if self.follow.is_some_and(|follow| !follow.merge) {
-            frame = frame.raw("merge", "", "false", "");
-        }
-        if let Some(writer) = self.writer.as_ref().filter(|writer| !writer.is_fenced()) {
-            frame = frame.raw("producer", "", &writer.claim(), "");
-        }
-        frame
     }
 
     fn attach_later<N>(

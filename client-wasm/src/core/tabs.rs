@@ -5,6 +5,8 @@
 //! is one socket, soon. Two tabs that both believe to lead do no harm; the term, a number and the
 //! tab that counted it up, says which of them the others listen to.
 
+mod leader;
+
 use std::collections::VecDeque;
 
 use durable_sessions_protocol::fold::Node;
@@ -18,6 +20,7 @@ use super::limits::{
 };
 use super::liveness::Deadline;
 use super::output::{Cargo, Output, Role, Status};
+use leader::Leader;
 
 /// A client's place among the tabs of its browser.
 #[derive(Debug)]
@@ -69,19 +72,6 @@ enum Lock {
     None,
     Waiting,
     Held,
-}
-
-/// What a follower knows of its leader.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Leader {
-    tab: Id,
-    number: u64,
-    /// Its socket, while that is live.
-    socket: Option<u32>,
-    status: Status,
-    retry_at: Option<u64>,
-    has_lock: bool,
-    tabs: u32,
 }
 
 /// What a leader knows of a follower.
@@ -266,8 +256,8 @@ impl Tabs {
                 *here_at = now;
                 self.expect_beat(now);
             }
-            State::Away => self.join(now, out),
-            State::Solo | State::Idle | State::Joining { .. } => {}
+            State::Away if is_visible => self.join(now, out),
+            State::Away | State::Solo | State::Idle | State::Joining { .. } => {}
         }
     }
 
@@ -341,10 +331,10 @@ impl Tabs {
         head: &N,
         out: &mut VecDeque<Output<N>>,
     ) -> bool {
-        let Some(leader) = read_beat(head) else { return false };
+        let Some(leader) = Leader::read(head) else { return false };
         let known = match &mut self.state {
             State::Leader { number, beat_at, .. } => {
-                if is_below(&leader, *number, &self.me) {
+                if leader.is_below(*number, &self.me) {
                     // It learns from an answer that its term is over.
                     *beat_at = now;
                     return false;
@@ -352,7 +342,7 @@ impl Tabs {
                 false
             }
             State::Follower { leader: Some(known), .. } => {
-                if is_below(&leader, known.number, &known.tab) {
+                if leader.is_below(known.number, &known.tab) {
                     return false;
                 }
                 known.tab == leader.tab && known.number == leader.number
@@ -599,23 +589,6 @@ impl Tabs {
     fn sign(&self, frame: Frame, number: u64) -> Frame {
         frame.text("tab", self.me.as_str()).number("term", number)
     }
-}
-
-fn read_beat<N: Node>(head: &N) -> Option<Leader> {
-    Some(Leader {
-        tab: Id::parse(&head.text("tab")?).ok()?,
-        number: head.number("term")?,
-        socket: head.number("socket").and_then(|socket| u32::try_from(socket).ok()),
-        status: Status::parse(&head.text("status")?)?,
-        retry_at: head.number("retry_at"),
-        has_lock: head.number("locked") == Some(1),
-        tabs: head.number("tabs").and_then(|tabs| u32::try_from(tabs).ok()).unwrap_or(1),
-    })
-}
-
-/// Whether a leader's term is over where another one's is known.
-fn is_below(leader: &Leader, number: u64, tab: &Id) -> bool {
-    (leader.number, leader.tab.as_str()) < (number, tab.as_str())
 }
 
 fn is_tab(leader: Option<&Leader>, tab: &str) -> bool {
