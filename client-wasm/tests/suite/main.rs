@@ -17,3 +17,5 @@ mod native;
 mod serving;
 #[cfg(test)]
 mod sim;
+#[cfg(test)]
+mod tabs;

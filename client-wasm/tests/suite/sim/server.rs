@@ -8,9 +8,10 @@ mod offers;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use durable_sessions_protocol::close;
 use durable_sessions_protocol::error::{ErrorCode, Problem};
 use durable_sessions_protocol::frame::{
-    Attach, ClientFrame, Hello, Limits, ProducerGrant, Publish, ServerFrame, events_frame,
+    Attach, ClientFrame, Fetch, Hello, Limits, ProducerGrant, Publish, ServerFrame, events_frame,
 };
 use durable_sessions_protocol::id::{Id, SessionId};
 use durable_sessions_protocol::limits::HEARTBEAT_MS;
@@ -20,9 +21,15 @@ use durable_sessions_server::hub::{Connection, Published, Refusal, Writer};
 pub(crate) use log::Log;
 use log::{Answer, Asked};
 use offers::{Offers, Worker};
+use serde_json::{Value, json};
 
 /// Events in one frame: few, so that an exchange has many frames.
 const BATCH_MAX: usize = 3;
+/// Events in one page: few for the same reason.
+const PAGE_MAX: usize = 40;
+
+/// No connection has this number.
+const NOBODY: u32 = 0;
 
 /// Frames to send, with the connections they are for.
 pub(crate) type Frames = Vec<(u32, String)>;
@@ -40,6 +47,8 @@ pub(crate) struct Server {
     pub(crate) not_now: u32,
     /// Sends new events before the answers that became true with them, not after.
     pub(crate) events_first: bool,
+    /// Connections it has closed by itself, with the code: after what was sent to them.
+    pub(crate) closed: Vec<(u32, u16)>,
 }
 
 /// The server's end of a connection.
@@ -47,6 +56,8 @@ pub(crate) struct Server {
 struct Peer {
     /// Known once it has said `hello`.
     writer: Option<Writer>,
+    /// The tabs it is for.
+    group: Option<Id>,
     attached: BTreeMap<SessionId, Offset>,
     /// Sessions that must hear when it is gone.
     joined: BTreeSet<SessionId>,
@@ -93,6 +104,27 @@ impl Server {
         }
     }
 
+    /// Whether the connection is open, as far as the server knows.
+    pub(crate) fn knows(&self, connection: u32) -> bool {
+        self.connections.contains_key(&connection)
+    }
+
+    /// Whether the server knows of the connection, and it has said `hello`.
+    pub(crate) fn is_greeted(&self, connection: u32) -> bool {
+        self.connections.get(&connection).is_some_and(|peer| peer.writer.is_some())
+    }
+
+    /// Takes an event over HTTP: its fate is in the log.
+    pub(crate) fn write(&mut self, now: u64, session: &SessionId, principal: &str, event: &str) {
+        let principal = auth::claimed(Some(principal)).unwrap();
+        let writer = Writer { principal, connection: None };
+        let event = serde_json::value::RawValue::from_string(event.to_owned()).unwrap();
+        let (session, events) = (session.clone(), vec![&*event]);
+        let frame =
+            Publish { request: None, session: session.clone(), log: None, producer: None, events };
+        self.log(&session).publish(now, writer, NOBODY, frame);
+    }
+
     /// Takes a frame.
     pub(crate) fn take(&mut self, now: u64, from: u32, text: &str) -> Frames {
         let Ok(frame) = ClientFrame::parse(text) else { panic!("a client sent {text}") };
@@ -137,7 +169,7 @@ impl Server {
         out: &mut Frames,
     ) -> Option<ServerFrame> {
         match frame {
-            ClientFrame::Hello(hello) => Some(self.hello(from, hello)),
+            ClientFrame::Hello(hello) => Some(self.hello(now, from, hello, out)),
             ClientFrame::Attach(attach) => {
                 self.attach(now, from, attach, out);
                 None
@@ -165,21 +197,32 @@ impl Server {
                 }
                 Some(ServerFrame::Pong { request: ping.request })
             }
-            ClientFrame::Fetch(_)
-            | ClientFrame::Seen(_)
+            ClientFrame::Fetch(fetch) => Some(self.fetch(fetch)),
+            ClientFrame::Seen(_)
             | ClientFrame::Pong(_)
             | ClientFrame::Token(_)
             | ClientFrame::Unknown => None,
         }
     }
 
-    fn hello(&mut self, from: u32, hello: Hello) -> ServerFrame {
+    fn hello(&mut self, now: u64, from: u32, hello: Hello, out: &mut Frames) -> ServerFrame {
         let principal = auth::claimed(hello.principal.as_deref()).unwrap();
+        let older = self.connections.iter().find(|(_, peer)| {
+            let theirs = peer.writer.as_ref().map(|writer| &writer.principal);
+            hello.group.is_some() && peer.group == hello.group && theirs == Some(&principal)
+        });
+        if let Some((&older, _)) = older {
+            let error = Problem::new(ErrorCode::Closed, "a newer socket of the group took over");
+            out.push((older, ServerFrame::Error { error }.to_json()));
+            self.closed.push((older, close::REPLACED));
+            self.disconnect(now, older);
+        }
         self.greeted += 1;
         let connection = Connection { number: self.greeted, client: hello.client };
         let peer = self.connections.get_mut(&from).unwrap();
         assert!(peer.writer.is_none(), "a connection says `hello` once");
         peer.writer = Some(Writer { principal, connection: Some(connection) });
+        peer.group = hello.group;
         ServerFrame::Welcome {
             connection: from.to_string(),
             heartbeat_ms: HEARTBEAT_MS,
@@ -206,6 +249,24 @@ impl Server {
         let writer = self.join(from, &publish.session);
         self.log(&publish.session.clone()).publish(now, writer, from, publish);
         None
+    }
+
+    fn fetch(&self, fetch: Fetch) -> ServerFrame {
+        let Fetch { request, session, log, after, limit } = fetch;
+        let Some(stored) = self.sessions.get(&session) else {
+            let error = Problem::new(ErrorCode::NotFound, "there is no such session");
+            return ServerFrame::Refused { request, error, index: None };
+        };
+        if *stored.id() != log || after > stored.tail() {
+            let error = Problem::new(ErrorCode::LogChanged, "the log is another one");
+            return ServerFrame::Refused { request, error, index: None };
+        }
+        let limit = limit.and_then(|limit| usize::try_from(limit.get()).ok()).unwrap_or(PAGE_MAX);
+        let events = stored.events.iter().skip(usize::try_from(after.as_u64()).unwrap());
+        let events = events.take(limit.min(PAGE_MAX));
+        let events: Vec<Value> = events.map(|event| serde_json::from_str(event).unwrap()).collect();
+        let (first, last) = (after.next(), after.plus(events.len() as u64));
+        ServerFrame::Page { request, session, log, first, last, events }
     }
 
     fn join(&mut self, from: u32, session: &SessionId) -> Writer {
@@ -271,6 +332,12 @@ impl Server {
         };
         let peer = self.connections.get_mut(&connection).unwrap();
         peer.attached.insert(session.clone(), cursor);
+        if peer.group.is_some() {
+            let members = json!([{"from": "who", "device": "one", "tabs": 1}]);
+            let presence =
+                json!({"type": "presence", "session": session, "members": members, "total": 1});
+            out.push((connection, presence.to_string()));
+        }
     }
 
     /// Sends what attached readers lack.

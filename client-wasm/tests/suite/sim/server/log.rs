@@ -7,7 +7,7 @@ use durable_sessions_protocol::frame::{
 };
 use durable_sessions_protocol::id::{Id, LogId};
 use durable_sessions_protocol::offset::Offset;
-use durable_sessions_server::hub::state::{Claim, Offer};
+use durable_sessions_server::hub::state::{Claim, Offer, OpenRun};
 use durable_sessions_server::hub::{Connection, Publish, Published, Refusal, State, Writer};
 use durable_sessions_server::log::{Batch, Entry};
 
@@ -77,6 +77,16 @@ impl Log {
     /// The last durable offset.
     pub(crate) fn tail(&self) -> Offset {
         Offset::new(self.events.len() as u64).unwrap()
+    }
+
+    /// The runs that have not ended.
+    pub(crate) fn open_runs(&self) -> Vec<OpenRun> {
+        self.state.describe().runs
+    }
+
+    /// The oldest message that waits for an agent.
+    pub(crate) fn input(&self) -> Option<&Id> {
+        self.offers.first().map(|offer| &offer.input)
     }
 
     /// Whether all is said and done: nothing to sync, no open run, no input that waits.

@@ -1,0 +1,70 @@
+//! The durable outbox of a browser, and what became of every act that was ever in it.
+
+use std::collections::BTreeMap;
+
+use durable_sessions_protocol::error::{ErrorCode, Problem};
+use durable_sessions_protocol::id::{Id, LogId, SessionId};
+
+/// An act as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Stored {
+    pub(super) principal: String,
+    /// Who took it in.
+    pub(super) tab: Id,
+    pub(super) session: SessionId,
+    pub(super) id: Id,
+    pub(super) log: Option<LogId>,
+    pub(super) event: String,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Acts {
+    outbox: Vec<Stored>,
+    /// All that were ever taken in.
+    known: BTreeMap<Id, Stored>,
+    refused: BTreeMap<Id, ErrorCode>,
+}
+
+impl Acts {
+    pub(super) fn store(&mut self, act: Stored) {
+        let known = self.known.entry(act.id.clone()).or_insert_with(|| act.clone());
+        let has_moved = Stored { tab: known.tab.clone(), ..act.clone() };
+        assert_eq!(*known, has_moved, "an act never changes, only who takes care of it");
+        self.outbox.retain(|stored| stored.id != act.id);
+        self.outbox.push(act);
+    }
+
+    pub(super) fn forget(&mut self, session: &SessionId, id: &Id) {
+        self.outbox.retain(|stored| stored.session != *session || stored.id != *id);
+    }
+
+    /// What is stored of a principal's, in the order of its storing.
+    pub(super) fn of(&self, principal: &str) -> Vec<Stored> {
+        self.outbox.iter().filter(|stored| stored.principal == principal).cloned().collect()
+    }
+
+    pub(super) fn outbox(&self) -> &[Stored] {
+        &self.outbox
+    }
+
+    pub(super) fn known(&self) -> impl Iterator<Item = &Stored> {
+        self.known.values()
+    }
+
+    pub(super) fn is_refused(&self, id: &Id) -> bool {
+        self.refused.contains_key(id)
+    }
+
+    /// A refusal that is not the harness's own doing is a fault of the client's.
+    pub(super) fn refuse(&mut self, id: Id, problem: &Problem) {
+        let is_fair = matches!(
+            problem.code,
+            ErrorCode::NotFound
+                | ErrorCode::RunEnded
+                | ErrorCode::RunStopped
+                | ErrorCode::OutboxFull
+        );
+        assert!(is_fair, "{id} is refused: {problem}");
+        self.refused.insert(id, problem.code);
+    }
+}

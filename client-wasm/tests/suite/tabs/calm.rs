@@ -1,0 +1,108 @@
+//! What must hold once the faults are over: soon one socket, one leader, everyone at the tail and
+//! nothing left to send; and then no further ado.
+
+use durable_sessions_client::core::{Role, SessionStatus, Status};
+
+use super::tab::{Life, Tab, TabId};
+use super::world::{Weather, World};
+
+/// Within this time all is well again: the longest pause between attempts, an attempt that hangs,
+/// and a silence to wait for after it.
+const CALM_MS: u64 = 60_000;
+/// How long it is then watched.
+const WATCH_MS: u64 = 20_000;
+/// Inputs a tab may need in a second when nothing happens: beats, their answers, pings.
+const STEPS_PER_TAB_AND_SECOND: u64 = 12;
+
+impl World {
+    /// Ends all faults and waits until all is well. Tabs that are frozen or suspended stay so.
+    pub(super) fn calm_down(&mut self) {
+        self.trace.note(self.now, "calm");
+        self.weather = Weather { agents_ms: self.weather.agents_ms, ..Weather::calm() };
+        self.server.not_now = 0;
+        self.run_until(CALM_MS, "one socket, one leader, all at the tail", Self::is_well);
+    }
+
+    /// Nothing is written any more: then nothing happens but signs of life.
+    pub(super) fn stays_well(&mut self) {
+        self.has_ended = true;
+        self.run_until(CALM_MS, "all at the tail of what is finished", Self::is_well);
+        self.run_for(1_000);
+        let (leaders, sockets) = (self.leaders(), self.connections_made);
+        let steps = self.steps;
+        self.run_for(WATCH_MS);
+        assert!(self.is_well(), "{}", self.describe());
+        assert_eq!(self.leaders(), leaders, "the leader stays");
+        assert_eq!(self.connections_made, sockets, "no socket is opened for nothing");
+        let tabs = self.tabs_that(Tab::is_awake).len() as u64;
+        let bound = tabs * STEPS_PER_TAB_AND_SECOND * WATCH_MS / 1_000;
+        assert!(self.steps - steps <= bound, "{} steps of {tabs} tabs", self.steps - steps);
+        self.judge_acts();
+    }
+
+    pub(super) fn is_well(&self) -> bool {
+        let awake = self.tabs_that(Tab::is_awake);
+        let is_caught_up = awake.iter().all(|tab| self.is_caught_up(*tab));
+        is_caught_up && self.acts.outbox().is_empty() && self.is_led_by_one(&awake)
+    }
+
+    /// Whether a tab has all there is, and all its acts are answered.
+    pub(super) fn is_caught_up(&self, tab: TabId) -> bool {
+        let tab = &self.tabs[tab.0];
+        tab.promises.is_empty()
+            && tab.status == Status::Live
+            && tab.sessions.iter().all(|(session, watch)| {
+                let tail = self.tail(session);
+                let is_read = watch.readers.values().all(|reader| reader.at == tail);
+                watch.has_log
+                    && watch.status == SessionStatus::Live
+                    && (watch.patches_at, watch.events_at) == (tail, tail)
+                    && is_read
+            })
+    }
+
+    /// In each group there is one socket, the leader's, and all know how many they are.
+    fn is_led_by_one(&self, awake: &[TabId]) -> bool {
+        let sockets = self.open_sockets();
+        let groups = awake.iter().filter_map(|tab| self.tabs[tab.0].group.as_ref());
+        let leads = groups.map(|group| {
+            let is_of = |tab: &&TabId| self.tabs[tab.0].group.as_ref() == Some(group);
+            let members: Vec<&TabId> = awake.iter().filter(is_of).collect();
+            let open: Vec<&TabId> = sockets.iter().filter(is_of).collect();
+            let leaders: Vec<&TabId> =
+                members.iter().copied().filter(|tab| self.tabs[tab.0].leads()).collect();
+            let is_counted = members.iter().all(|tab| {
+                let role = self.tabs[tab.0].role;
+                role.is_some_and(|(role, tabs)| {
+                    role != Role::Solo && tabs as usize == members.len()
+                })
+            });
+            leaders.len() == 1 && open == leaders && is_counted
+        });
+        leads.fold(true, |all, one| all && one)
+    }
+
+    pub(super) fn leaders(&self) -> Vec<TabId> {
+        self.tabs_that(|tab| tab.is_awake() && tab.leads())
+    }
+
+    /// Every act that was ever stored is in its log, once, unless it was refused.
+    fn judge_acts(&self) {
+        for act in self.acts.known() {
+            let record = self.records.get(&act.session);
+            let stands = record.and_then(|record| record.offset_of(act.id.as_str()));
+            assert!(stands.is_some() != self.acts.is_refused(&act.id), "{act:?} at {stands:?}");
+        }
+    }
+
+    /// Ends every sleep.
+    pub(super) fn wake_all(&mut self) {
+        for tab in self.living() {
+            match self.tabs[tab.0].life {
+                Life::Frozen => self.thaw(tab),
+                Life::Suspended => self.restore(tab),
+                Life::Awake | Life::Gone => {}
+            }
+        }
+    }
+}
