@@ -205,9 +205,8 @@ impl Session {
             }
             out.push_back(Output::Refused { session, id, problem });
         }
-        if self.follow.take().is_some() {
-            self.set_status(SessionStatus::Closed, Some(problem.clone()), out);
-        }
+        self.set_status(SessionStatus::Closed, Some(problem.clone()), out);
+        self.follow = None;
     }
 
     /// The socket is gone.
@@ -366,7 +365,8 @@ impl Session {
         error: Option<Problem>,
         out: &mut VecDeque<Output<N>>,
     ) {
-        if self.status != status {
+        // What is only read for other tabs is nothing to this app.
+        if self.status != status && self.follow.is_some() {
             self.status = status;
             out.push_back(Output::Session { session: self.id.clone(), status, error });
         }
