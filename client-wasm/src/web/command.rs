@@ -1,7 +1,8 @@
 //! What the facade asks for.
 
 use durable_sessions_protocol::fold::Node;
-use durable_sessions_protocol::id::{Id, SessionId};
+use durable_sessions_protocol::id::{Id, LogId, SessionId};
+use durable_sessions_protocol::offset::Offset;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 
@@ -9,15 +10,18 @@ use super::driver::Driver;
 use super::handler::Handler;
 use super::listener::Listener;
 use super::node::JsNode;
-use crate::core::{Act, Body, Client, Follow, Input, Options, StopTarget, Token};
+use crate::core::{Act, Body, Client, Follow, Group, Input, Options, StopTarget, Token};
 
 /// One client of one server, which has not connected: a function that takes a command at any time,
 /// from within the listener too. It answers whether it understood it, and does nothing when an id
 /// in it is not one. `undefined` if `client` is not an id.
 ///
-/// The options are `{url, client, seed, as?, hasTokens?, WebSocket, ignore, global?}`: `url` begins
-/// with `ws`, `seed` is a number from 0 to 1 at random, `ignore` a function that does nothing, and
-/// `global` the object whose `document`, `navigator` and events tell of the page and the network.
+/// The options are `{url, client, seed, as?, hasTokens?, tabs?, page, keeps?, WebSocket, ignore,
+/// global?}`: `url` begins with `ws`, `seed` is a number from 0 to 1 at random, `page` an id that all
+/// clients of the page have, `ignore` a function that does nothing, and `global` the object whose
+/// `document`, `navigator` and events tell of the page and the network. `tabs`: a connection is
+/// shared; `keeps`: what is sent is stored. The listener is asked for the group, the lock and the
+/// store.
 /// The commands are:
 ///
 /// - `{type: "attach", session, events?}`: follows a session; the first one opens the connection.
@@ -28,6 +32,13 @@ use crate::core::{Act, Body, Client, Follow, Input, Options, StopTarget, Token};
 ///   all that was seen; with `only` not the runs below.
 /// - `{type: "token", attempt, token?, failed?}`: the answer to `token` of the [`Listener`], of an
 ///   app whose function `failed`, or that is signed out without a token.
+/// - `{type: "group", key?, id?}`: the answer to `group`, and again when a token has other rights;
+///   without a key nothing is shared.
+/// - `{type: "locked"}`, `{type: "lock_lost"}`: the lock of the group is held, or was stolen.
+/// - `{type: "resend", tab, session, id, log?, event}`: delivers what the client `tab` stored, if
+///   that is gone. It is told to `store` what it takes.
+/// - `{type: "read", session, reader, after?}`: opens a reader at an offset, or asks for more.
+/// - `{type: "read_end", session, reader}`: ends one.
 /// - `{type: "reconnect"}`: connects at once when waiting, and again when closed by the server.
 /// - `{type: "close"}`: ends it for good; the listener is told what that refuses, then no more.
 #[must_use]
@@ -38,9 +49,12 @@ pub fn connect(options: JsValue, listener: Listener) -> JsValue {
 
 fn start(options: JsNode, listener: Listener) -> Option<JsValue> {
     let core = Client::new(Options {
-        client: Id::parse(&options.text("client")?).ok()?,
+        client: id(&options, "client")?,
         principal: options.text("as"),
         has_tokens: options.is("hasTokens"),
+        tabs: options.is("tabs"),
+        page: id(&options, "page")?,
+        keeps: options.is("keeps"),
         seed: options.field("seed")?.0.as_f64()?.to_bits(),
     });
     let driver = Driver::start(core, options, listener);
@@ -71,8 +85,33 @@ fn read(command: &JsNode) -> Option<Input<JsNode>> {
                 None if command.is("failed") => Token::Failed,
                 None => Token::SignedOut,
             };
-            let socket = u32::try_from(command.number("attempt")?).ok()?;
-            Input::Token { socket, token }
+            Input::Token { socket: small(command, "attempt")?, token }
+        }
+        "group" => {
+            let group = match command.text("key") {
+                Some(key) => Some(Group { key, id: id(command, "id")? }),
+                None => None,
+            };
+            Input::Group { group }
+        }
+        "locked" => Input::Locked,
+        "lock_lost" => Input::LockLost,
+        "resend" => Input::Resend {
+            tab: id(command, "tab")?,
+            session: session(command)?,
+            id: id(command, "id")?,
+            log: command.text("log").and_then(|log| LogId::parse(&log).ok()),
+            event: command.text("event")?,
+        },
+        "read" => {
+            let after = match command.field("after") {
+                Some(_) => Some(Offset::new(command.number("after")?)?),
+                None => None,
+            };
+            Input::Read { session: session(command)?, reader: small(command, "reader")?, after }
+        }
+        "read_end" => {
+            Input::ReadEnd { session: session(command)?, reader: small(command, "reader")? }
         }
         "reconnect" => Input::Reconnect,
         "close" => Input::Close,
@@ -87,6 +126,10 @@ fn act(command: &JsNode, body: Body) -> Option<Input<JsNode>> {
 
 fn session(command: &JsNode) -> Option<SessionId> {
     SessionId::parse(&command.text("session")?).ok()
+}
+
+fn small(command: &JsNode, field: &'static str) -> Option<u32> {
+    u32::try_from(command.number(field)?).ok()
 }
 
 fn id(command: &JsNode, field: &'static str) -> Option<Id> {

@@ -8,13 +8,14 @@ use gloo_timers::callback::Timeout;
 use wasm_bindgen::JsValue;
 use web_sys::WebSocket;
 
+use super::channel::Channel;
 use super::listener::Listener;
 use super::node::JsNode;
-use super::page::Page;
+use super::page::{self, Page};
 use super::socket::Socket;
 use super::timer::{now_ms, wake};
 use super::told::encode;
-use crate::core::{Client, Input, Output};
+use crate::core::{Cargo, Client, Input, Output};
 
 /// What a socket that never opened, or broke without a word, is closed with.
 pub(super) const CLOSED_ABNORMALLY: u16 = 1006;
@@ -30,6 +31,7 @@ pub(super) struct Driver {
     options: JsNode,
     listener: Listener,
     socket: Cell<Option<Socket>>,
+    channel: Cell<Option<Channel>>,
     timer: Cell<Option<Timeout>>,
     /// When the timer is due, on the clock of [`now_ms`].
     due: Cell<Option<u64>>,
@@ -49,6 +51,7 @@ impl Driver {
             options,
             listener,
             socket: Cell::default(),
+            channel: Cell::default(),
             timer: Cell::default(),
             due: Cell::default(),
             page: Cell::default(),
@@ -58,11 +61,13 @@ impl Driver {
         });
         driver.own.set(Some(Rc::clone(&driver)));
         if let Some(global) = driver.options.field("global") {
-            let page = Page::listen(&driver, global);
-            if page.is_offline() {
+            if page::is_offline(&global) {
                 driver.handle(Input::Network { online: false });
             }
-            driver.page.set(Some(page));
+            if page::is_hidden(&global) {
+                driver.handle(Input::Hidden);
+            }
+            driver.page.set(Some(Page::listen(&driver, global)));
         }
         driver
     }
@@ -78,7 +83,12 @@ impl Driver {
             // It has fired, and may be due again at the same time.
             self.due.set(None);
         }
+        let wakes = matches!(input, Input::Woke | Input::Restored);
         self.core(|core| core.handle(now_ms(), input));
+        if wakes && self.options.field("global").as_ref().is_some_and(page::is_hidden) {
+            // A page may go on, or begin, without being seen.
+            self.core(|core| core.handle(now_ms(), Input::Hidden));
+        }
         if self.is_carrying_out.replace(true) {
             return;
         }
@@ -87,7 +97,7 @@ impl Driver {
         }
         self.is_carrying_out.set(false);
         if self.is_closed.get() {
-            drop((self.socket.take(), self.timer.take(), self.core.take()));
+            drop((self.socket.take(), self.channel.take(), self.timer.take(), self.core.take()));
         } else {
             self.arm();
         }
@@ -142,18 +152,53 @@ impl Driver {
         }
     }
 
+    fn join(self: &Rc<Self>, key: &str) {
+        // The one before is closed first.
+        drop(self.channel.take());
+        let channel = Channel::open(self, key);
+        let failed = channel.is_none();
+        self.channel.set(channel);
+        if failed {
+            self.handle(Input::Group { group: None });
+        }
+    }
+
+    fn post(self: &Rc<Self>, head: &str, cargo: &Cargo<JsNode>) {
+        let Some(channel) = self.channel.take() else { return };
+        let failed = channel.post(head, cargo).is_err();
+        self.channel.set(Some(channel));
+        if failed {
+            self.handle(Input::Group { group: None });
+        }
+    }
+
     /// Does what the core asks, passes on what it tells.
     fn carry_out(self: &Rc<Self>, output: &Output<JsNode>) {
         match output {
             Output::Open { socket } => self.open(*socket),
             Output::Transmit { socket, text } => self.transmit(*socket, text),
             Output::Disconnect { socket, code } => self.disconnect(*socket, *code),
+            Output::Join { key } => self.join(key),
+            Output::Post { head, cargo } => self.post(head, cargo),
+            Output::Leave => {
+                drop(self.channel.take());
+                self.listener.tell(&encode(output));
+            }
             Output::NeedToken { .. }
+            | Output::NeedGroup
+            | Output::Lock
+            | Output::Unlock
+            | Output::Role { .. }
+            | Output::Store { .. }
+            | Output::Forget { .. }
+            | Output::Recover
             | Output::Status { .. }
             | Output::Session { .. }
             | Output::Reset { .. }
             | Output::Patches { .. }
             | Output::Events { .. }
+            | Output::Batch { .. }
+            | Output::Presence { .. }
             | Output::Sent { .. }
             | Output::Refused { .. } => self.listener.tell(&encode(output)),
         }

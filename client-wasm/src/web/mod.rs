@@ -1,10 +1,11 @@
 //! The browser driver of the core, and the object that the TypeScript facade drives.
 //!
-//! It decides nothing: sockets, timers, page events and JSON come in, what the core asks is done,
+//! It decides nothing: sockets, the channel of the tabs, timers, page events and JSON come in, what the core asks is done,
 //! and what it tells goes to a [`Listener`]. No JavaScript runs while the core is borrowed, so
 //! whatever the app does in a callback may come back in. Where there is no page, as in Node or in
 //! a worker, the listeners of page events are simply not there.
 
+mod channel;
 mod command;
 mod driver;
 mod flat;

@@ -2,7 +2,7 @@
 
 use durable_sessions_protocol::fold::Node;
 use durable_sessions_protocol::offset::Offset;
-use js_sys::Array;
+use js_sys::{Array, JsString};
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
 
@@ -10,6 +10,10 @@ use super::names::name;
 
 #[wasm_bindgen]
 extern "C" {
+    /// The text stays on JavaScript's side, where `js_sys::JSON::parse` would copy it in and out.
+    #[wasm_bindgen(catch, js_namespace = JSON, js_name = parse)]
+    fn parse_json(text: &JsString) -> Result<Option<JsValue>, JsValue>;
+
     /// Any value but `null` and `undefined`: to read a field of it never throws.
     type Fields;
 
@@ -23,6 +27,11 @@ extern "C" {
 pub struct JsNode(pub JsValue);
 
 impl JsNode {
+    /// `None` for what is not JSON, and for `null`.
+    pub(super) fn parse(text: &JsString) -> Option<Self> {
+        parse_json(text).ok().flatten().map(Self)
+    }
+
     /// Whether a field has a value that counts as true.
     pub(super) fn is(&self, field: &'static str) -> bool {
         self.field(field).is_some_and(|value| value.0.is_truthy())

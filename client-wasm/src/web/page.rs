@@ -30,12 +30,6 @@ impl Page {
         page
     }
 
-    /// Whether the system says from the start that there is no network.
-    pub(super) fn is_offline(&self) -> bool {
-        let on_line = self.global.field("navigator").and_then(|system| system.field("onLine"));
-        on_line.is_some_and(|on_line| !on_line.0.is_truthy())
-    }
-
     fn each(&self, act: fn(&EventTarget, &str, &Function) -> Result<(), JsValue>) {
         let document = self.global.field("document");
         let targets = [(document.as_ref(), OF_DOCUMENT), (Some(&self.global), OF_GLOBAL)];
@@ -50,6 +44,17 @@ impl Page {
     }
 }
 
+/// Whether the system says that there is no network.
+pub(super) fn is_offline(global: &JsNode) -> bool {
+    let on_line = global.field("navigator").and_then(|system| system.field("onLine"));
+    on_line.is_some_and(|on_line| !on_line.0.is_truthy())
+}
+
+/// Whether nobody sees the page.
+pub(super) fn is_hidden(global: &JsNode) -> bool {
+    global.field("document").is_some_and(|document| document.is("hidden"))
+}
+
 impl Drop for Page {
     fn drop(&mut self) {
         self.each(EventTarget::remove_event_listener_with_callback);
@@ -59,10 +64,9 @@ impl Drop for Page {
 fn read(event: &JsNode) -> Option<Input<JsNode>> {
     let is_persisted = event.is("persisted");
     match event.text("type")?.as_str() {
-        "visibilitychange" if event.field("target")?.is("hidden") => None,
+        "visibilitychange" if event.field("target")?.is("hidden") => Some(Input::Hidden),
         "pageshow" if is_persisted => Some(Input::Restored),
         "visibilitychange" | "resume" | "pageshow" => Some(Input::Woke),
-        "pagehide" if !is_persisted => None,
         "freeze" | "pagehide" => Some(Input::Suspend),
         "online" => Some(Input::Network { online: true }),
         "offline" => Some(Input::Network { online: false }),

@@ -5,8 +5,7 @@ use std::rc::Rc;
 use durable_sessions_protocol::SUBPROTOCOL;
 use durable_sessions_protocol::fold::Node;
 use js_sys::{Array, Function, JsString, Reflect};
-use wasm_bindgen::prelude::wasm_bindgen;
-use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen::JsCast;
 use web_sys::{CloseEvent, MessageEvent, WebSocket};
 
 use super::driver::{CLOSED_ABNORMALLY, Driver};
@@ -14,13 +13,6 @@ use super::handler::Handler;
 use super::names::name;
 use super::node::JsNode;
 use crate::core::Input;
-
-#[wasm_bindgen]
-extern "C" {
-    /// The text stays on JavaScript's side, where `js_sys::JSON::parse` would copy it in and out.
-    #[wasm_bindgen(catch, js_namespace = JSON, js_name = parse)]
-    fn parse_json(text: &JsString) -> Result<Option<JsValue>, JsValue>;
-}
 
 /// An open or opening socket. Dropped, it says nothing more.
 pub(super) struct Socket {
@@ -77,11 +69,11 @@ impl Drop for Socket {
 fn read(socket: u32, event: &JsNode) -> Input<JsNode> {
     // What is no text is no JSON either.
     let text = event.0.unchecked_ref::<MessageEvent>().data().unchecked_into::<JsString>();
-    match parse_json(&text) {
-        Ok(Some(frame)) => {
+    match JsNode::parse(&text) {
+        Some(frame) => {
             let bytes = usize::try_from(text.length()).unwrap_or(usize::MAX);
-            Input::Frame { socket, frame: JsNode(frame), bytes }
+            Input::Frame { socket, frame, bytes }
         }
-        _ => Input::Malformed { socket },
+        None => Input::Malformed { socket },
     }
 }

@@ -18,6 +18,15 @@ mod op {
     pub(super) const EVENTS: u64 = 5;
     pub(super) const SENT: u64 = 6;
     pub(super) const REFUSED: u64 = 7;
+    pub(super) const GROUP: u64 = 8;
+    pub(super) const LOCK: u64 = 9;
+    pub(super) const UNLOCK: u64 = 10;
+    pub(super) const ROLE: u64 = 11;
+    pub(super) const PRESENCE: u64 = 12;
+    pub(super) const STORE: u64 = 13;
+    pub(super) const FORGET: u64 = 14;
+    pub(super) const RECOVER: u64 = 15;
+    pub(super) const BATCH: u64 = 16;
 }
 
 /// One flat array: the number and then the fields, those of which there are many at the end.
@@ -64,8 +73,49 @@ pub fn encode(output: &Output<JsNode>) -> Array {
             flat.number(op::REFUSED).text(session.as_str()).text(id.as_str());
             problem(&flat, Some(reason));
         }
+        Output::NeedGroup => {
+            flat.number(op::GROUP);
+        }
+        Output::Lock => {
+            flat.number(op::LOCK);
+        }
+        // To leave a group is to let go of its lock. The channel is the driver's.
+        Output::Unlock | Output::Leave => {
+            flat.number(op::UNLOCK);
+        }
+        Output::Role { role, tabs } => {
+            flat.number(op::ROLE).name(role.as_str()).number(u64::from(*tabs));
+        }
+        Output::Presence { session, members } => {
+            flat.number(op::PRESENCE).text(session.as_str()).node(members);
+        }
+        Output::Store { session, id, log, event } => {
+            flat.number(op::STORE).text(session.as_str()).text(id.as_str());
+            match log {
+                Some(log) => flat.text(log.as_str()),
+                None => flat.maybe(None),
+            };
+            flat.text(event);
+        }
+        Output::Forget { session, id } => {
+            flat.number(op::FORGET).text(session.as_str()).text(id.as_str());
+        }
+        Output::Recover => {
+            flat.number(op::RECOVER);
+        }
+        Output::Batch { session, reader, first, last, events } => {
+            flat.number(op::BATCH).text(session.as_str()).number(u64::from(*reader));
+            flat.number(first.as_u64()).number(last.as_u64());
+            for event in events {
+                flat.node(event);
+            }
+        }
         // The driver does these.
-        Output::Open { .. } | Output::Transmit { .. } | Output::Disconnect { .. } => {}
+        Output::Open { .. }
+        | Output::Transmit { .. }
+        | Output::Disconnect { .. }
+        | Output::Join { .. }
+        | Output::Post { .. } => {}
     }
     flat.into_array()
 }
