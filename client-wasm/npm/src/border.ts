@@ -11,6 +11,9 @@ export interface CoreOptions {
   seed: number;
   as: string | undefined;
   hasTokens: boolean;
+  tabs: boolean;
+  page: string;
+  keeps: boolean;
   WebSocket: unknown;
   ignore: () => void;
   global: unknown;
@@ -23,7 +26,11 @@ export type Command =
   | { type: "send"; session: string; id: string; event: string }
   | { type: "stop"; session: string; id: string; run: string | undefined; message: string | undefined; only: boolean }
   | { type: "token"; attempt: number; token: string | null | undefined; failed: boolean }
-  | { type: "reconnect" | "close" };
+  | { type: "group"; key?: string; id?: string }
+  | { type: "resend"; tab: string; session: string; id: string; log: string | undefined; event: string }
+  | { type: "read"; session: string; reader: number; after: number | undefined }
+  | { type: "read_end"; session: string; reader: number }
+  | { type: "locked" | "lock_lost" | "reconnect" | "close" };
 
 /** The core: takes a command, and answers `false` when an id in it is not an id. */
 export type Core = (command: Command) => boolean;
@@ -49,6 +56,24 @@ export const enum Told {
   Sent = 6,
   /** session, id, and then the error */
   Refused = 7,
+  /** */
+  Group = 8,
+  /** */
+  Lock = 9,
+  /** */
+  Unlock = 10,
+  /** role, tabs */
+  Role = 11,
+  /** session, members */
+  Presence = 12,
+  /** session, id, log, event */
+  Store = 13,
+  /** session, id */
+  Forget = 14,
+  /** */
+  Recover = 15,
+  /** session, reader, first, last, and then the events */
+  Batch = 16,
 }
 
 /** A change of the transcript. */

@@ -2,40 +2,55 @@ import { core } from "./core.js";
 import { Told, type Core, type Problem } from "./border.js";
 import { deferred, type Deferred } from "./deferred.js";
 import { DurableSessionsError, failure } from "./errors.js";
+import { canShare, groupOf, identify, type Group } from "./group.js";
 import { randomId } from "./id.js";
+import { lock } from "./lock.js";
+import { canStore, Outbox, type Entry } from "./outbox.js";
 import { call, Subscribers } from "./schedule.js";
 import { SessionObject, type Owner, type Port, type Sent } from "./session.js";
 import type {
-  App, Client, ClientStatus, ConnectOptions, LogEvent, Off, Principal, Session, SessionOptions,
-  SessionStatus,
+  App, Client, ClientStatus, ConnectOptions, LogEvent, Member, Off, Principal, Session,
+  SessionOptions, SessionStatus,
 } from "./types.js";
 
 /** Where a server takes connections, when a url names no path. */
 const CONNECT_PATH = "/v1/connect";
 
+// Names this page: all its clients are one tab. Made when it is first needed.
+let page: string | undefined;
+
 interface PendingAct {
-  owner: Owner;
+  /** Who shows it; nobody while its session is not open. */
+  owner: Owner | undefined;
   body: string;
   end: Deferred<Sent>;
 }
 
 export class ClientObject<A extends App = App> implements Client<A>, Port {
-  readonly role = "solo";
   readonly principal: Principal | undefined;
   #options: ConnectOptions;
   #url: string;
   // Made with the first session: until then nothing is compiled, opened or listened to.
   #raw: Core | undefined;
   #status: ClientStatus = "connecting";
+  #role: Client["role"] = "solo";
+  #tabs = 1;
   #retryAt: number | null = null;
   #error: DurableSessionsError | null = null;
   #isClosed = false;
   #subscribers = new Subscribers();
   #sessions = new Map<string, SessionObject<A>>();
-  // How often the core still has to tell the end of a session that was left. What it tells before
-  // is about what was left, not about a session object of that id made since.
-  #leaving = new Map<string, number>();
   #acts = new Map<string, PendingAct>();
+  #outbox: Outbox | undefined;
+  #id = "";
+  // Whether tabs share a connection, the key of those that it is shared with, and what leaves its lock.
+  #shares = false;
+  #key: string | undefined;
+  #unlock: (() => void) | undefined;
+  // Who it connects as; it never connects as somebody else.
+  #principal: string | undefined;
+  // The token that the group was found out with, for the attempt right after.
+  #early: string | null | undefined;
 
   constructor(url: string | URL | undefined, options: ConnectOptions) {
     this.#url = endpoint(url);
@@ -45,6 +60,14 @@ export class ClientObject<A extends App = App> implements Client<A>, Port {
 
   get status(): ClientStatus {
     return this.#status;
+  }
+
+  get role(): Client["role"] {
+    return this.#role;
+  }
+
+  get tabs(): number {
+    return this.#tabs;
   }
 
   get retryAt(): number | null {
@@ -63,13 +86,19 @@ export class ClientObject<A extends App = App> implements Client<A>, Port {
     if (options.last !== undefined) throw failure("not_supported", "a session is shown from its start for now");
     if (options.snapshot !== undefined) throw failure("not_supported", "a session starts without a snapshot for now");
     const known = this.#sessions.get(id);
-    if (known) return known;
+    if (known) return known.hold();
     const raw = this.raw();
     const session = new SessionObject<A>(this, id);
     this.#sessions.set(id, session);
     if (!raw({ type: "attach", session: id, events: false })) {
       this.#sessions.delete(id);
       throw failure("invalid", "a session's id is 1 to 128 characters out of A-Z a-z 0-9 . _ ~ -");
+    }
+    // What is still on its way is shown here too.
+    for (const [key, act] of this.#acts) {
+      if (!act.body || !key.startsWith(keyOf(id, ""))) continue;
+      act.owner = session;
+      session.restored(key.slice(id.length + 1), act.body);
     }
     return session;
   }
@@ -78,7 +107,7 @@ export class ClientObject<A extends App = App> implements Client<A>, Port {
     this.#raw?.({ type: "reconnect" });
   }
 
-  close(): void {
+  close({ forget = false }: { forget?: boolean } = {}): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#raw?.({ type: "close" });
@@ -87,6 +116,8 @@ export class ClientObject<A extends App = App> implements Client<A>, Port {
     for (const key of [...this.#acts.keys()]) this.#refused(key, failure("closed", "the client was closed"));
     this.#setStatus("closed", null, null);
     this.#raw = undefined;
+    this.#unlock?.();
+    this.#outbox?.close(forget);
   }
 
   [Symbol.dispose](): void {
@@ -119,7 +150,6 @@ export class ClientObject<A extends App = App> implements Client<A>, Port {
 
   /** @internal */
   detach(session: string): void {
-    this.#leaving.set(session, (this.#leaving.get(session) ?? 0) + 1);
     this.#raw?.({ type: "detach", session });
   }
 
@@ -135,13 +165,19 @@ export class ClientObject<A extends App = App> implements Client<A>, Port {
     if (typeof WebSocket !== "function") {
       throw failure("not_supported", "there is no WebSocket here: pass one, connect(url, { WebSocket })");
     }
-    const { as, token } = this.#options;
+    const { as, token, tabs, outbox } = this.#options;
+    this.#shares = tabs !== "solo" && canShare();
+    if (outbox !== "memory" && canStore()) this.#outbox = new Outbox((entries) => this.#recovered(entries));
+    if (!token) this.#identify();
     return core({
       url: this.#url,
-      client: randomId(),
+      client: (this.#id = randomId()),
       seed: Math.random(),
       as,
       hasTokens: token !== undefined,
+      tabs: this.#shares,
+      page: (page ??= randomId()),
+      keeps: this.#outbox !== undefined,
       WebSocket,
       ignore() {},
       global: globalThis,
@@ -151,37 +187,47 @@ export class ClientObject<A extends App = App> implements Client<A>, Port {
   // The core stands still while it tells, so nothing may be thrown at it.
   #hear(told: unknown[]): void {
     const [what, first, second, third] = told as [Told, string, string, never];
+    const session = this.#sessions.get(first);
     switch (what) {
       case Told.Token:
         return void this.#token(first as unknown as number);
       case Told.Status:
         return this.#setStatus(first as ClientStatus, (second as unknown as number | undefined) ?? null, errorOf(told, 3));
       case Told.Session:
-        return this.#sessionStatus(first, second as SessionStatus, errorOf(told, 3));
+        return session?.statusChanged(second as SessionStatus, errorOf(told, 3));
       case Told.Reset:
-        return this.#present(first)?.reset(second);
+        return session?.reset(second);
       case Told.Patches:
-        return this.#present(first)?.patches(second, third, told, 4);
-      case Told.Events: {
-        const batch = { first: second as unknown as number, last: third, events: told.slice(4) as LogEvent[] };
-        return this.#present(first)?.batch(batch);
-      }
+        return session?.patches(second, third, told, 4);
+      case Told.Events:
+        return session?.heard(told.slice(4) as LogEvent[]);
       case Told.Sent:
         return this.#sent(keyOf(first, second), second, { offset: third, runs: told.slice(4) as string[] });
       case Told.Refused:
         return this.#refused(keyOf(first, second), errorOf(told, 3)!);
+      case Told.Group:
+        return void this.#group();
+      case Told.Lock:
+        return this.#lock();
+      case Told.Unlock:
+        return this.#unlock?.();
+      case Told.Role:
+        this.#role = first as Client["role"];
+        this.#tabs = second as unknown as number;
+        return this.#subscribers.changed();
+      case Told.Presence:
+        return session?.presenceChanged(second as unknown as readonly Member[]);
+      case Told.Store:
+        return this.#store({ tab: this.#id, session: first, id: second, log: third, event: told[4] as string });
+      case Told.Forget:
+        return this.#outbox?.remove(first, second);
+      case Told.Recover:
+        return this.#outbox?.recover();
+      case Told.Batch: {
+        const [from, last, ...events] = told.slice(3) as [number, number, ...LogEvent[]];
+        return session?.batch(second as unknown as number, { first: from, last, events });
+      }
     }
-  }
-
-  #sessionStatus(id: string, status: SessionStatus, error: DurableSessionsError | null): void {
-    const leaving = this.#leaving.get(id);
-    if (leaving === undefined) this.#sessions.get(id)?.statusChanged(status, error);
-    else if (status === "closed" && leaving === 1) this.#leaving.delete(id);
-    else if (status === "closed") this.#leaving.set(id, leaving - 1);
-  }
-
-  #present(id: string): SessionObject<A> | undefined {
-    return this.#leaving.has(id) ? undefined : this.#sessions.get(id);
   }
 
   #setStatus(status: ClientStatus, retryAt: number | null, error: DurableSessionsError | null): void {
@@ -189,7 +235,8 @@ export class ClientObject<A extends App = App> implements Client<A>, Port {
     this.#status = status;
     this.#retryAt = retryAt;
     this.#error = error;
-    if (this.#options.log) call(this.#options.log, error ? `${status}: ${error.message}` : status);
+    if (status === "live") this.#early = undefined;
+    this.#log(error ? `${status}: ${error.message}` : status);
     this.#subscribers.changed();
   }
 
@@ -197,7 +244,7 @@ export class ClientObject<A extends App = App> implements Client<A>, Port {
     const act = this.#acts.get(key);
     if (!act) return;
     this.#acts.delete(key);
-    act.owner.confirmed(id, sent.offset);
+    act.owner?.confirmed(id, sent.offset);
     act.end.resolve(sent);
   }
 
@@ -205,18 +252,100 @@ export class ClientObject<A extends App = App> implements Client<A>, Port {
     const act = this.#acts.get(key);
     if (!act) return;
     this.#acts.delete(key);
-    act.owner.refused(key.slice(act.owner.id.length + 1), error);
+    act.owner?.refused(key.slice(act.owner.id.length + 1), error);
     act.end.reject(error);
   }
 
+  #recovered(entries: Entry[]): void {
+    for (const { tab, session, id, log, event } of entries) {
+      this.#raw?.({ type: "resend", tab, session, id, log, event });
+    }
+  }
+
+  // What nobody sent here was sent before, on a page that is gone.
+  #store(entry: Entry): void {
+    this.#outbox?.put(entry);
+    const { session, id, event } = entry;
+    const key = keyOf(session, id);
+    if (this.#acts.has(key)) return;
+    const owner = this.#sessions.get(session);
+    this.#acts.set(key, { owner, body: event, end: deferred() });
+    owner?.restored(id, event);
+  }
+
+  // ---- Who connects, and with which tabs ----
+
+  async #group(): Promise<void> {
+    const token = this.#options.token && (await this.#fetchToken());
+    this.#early = token;
+    // Nobody shares with who has none: the attempt says what comes of it.
+    const group = token || !this.#options.token ? await this.#groupWith(token) : undefined;
+    this.#join(group);
+  }
+
   async #token(attempt: number): Promise<void> {
-    let token: string | null | undefined;
-    try {
-      token = (await this.#options.token?.()) ?? null;
-    } catch (error) {
-      if (this.#options.log) call(this.#options.log, `token() failed: ${String(error)}`);
+    const token = this.#early ?? (await this.#fetchToken());
+    this.#early = undefined;
+    if (token && this.#shares) {
+      const group = await this.#groupWith(token);
+      if (group?.key !== this.#key) {
+        // Other rights, so other tabs. Asked once more, it might have yet others, and so on for ever.
+        this.#early = token;
+        this.#join(group);
+      }
     }
     this.#raw?.({ type: "token", attempt, token, failed: token === undefined });
+  }
+
+  // `null`: signed out; `undefined`: it failed.
+  async #fetchToken(): Promise<string | null | undefined> {
+    try {
+      const token = (await this.#options.token!()) ?? null;
+      if (token === null || this.#identify(token)) return token;
+      this.#log("token() is another principal's now: close this client and connect again");
+      return null;
+    } catch (error) {
+      this.#log(`token() failed: ${String(error)}`);
+      return undefined;
+    }
+  }
+
+  // Whether it is who it was, as far as that is known.
+  #identify(token?: string): boolean {
+    const principal = identify(this.#url, this.#options.as, token)?.principal;
+    this.#principal ??= principal;
+    if (this.#principal !== undefined) this.#outbox?.identify(this.#principal);
+    return this.#principal === principal;
+  }
+
+  async #groupWith(token: string | null | undefined): Promise<Group | undefined> {
+    const rights = identify(this.#url, this.#options.as, token ?? undefined)?.rights;
+    try {
+      return rights === undefined ? undefined : await groupOf(rights);
+    } catch {
+      return undefined;
+    }
+  }
+
+  #join(group: Group | undefined): void {
+    this.#key = group?.key;
+    this.#raw?.({ type: "group", ...group });
+  }
+
+  #lock(): void {
+    this.#unlock = lock(
+      this.#key!,
+      () => this.#raw?.({ type: "locked" }),
+      () => this.#raw?.({ type: "lock_lost" }),
+      () => {
+        this.#shares = false;
+        this.#join(undefined);
+      },
+    );
+  }
+
+  #log(line: string): void {
+    if (this.#options.log) call(this.#options.log, line);
   }
 }
 

@@ -5,7 +5,7 @@ import type { App, Client, ConnectOptions } from "./types.js";
 export { DurableSessionsError, type ErrorCode } from "./errors.js";
 export type {
   Ack, App, Batch, Client, ClientStatus, ConnectOptions, DataName, DataOf, EventsOptions, LogEvent,
-  Message, MessageInput, MessageState, Off, Outcome, Part, Principal, Run, RunState, Session,
+  Member, Message, MessageInput, MessageState, Off, Outcome, Part, Principal, Run, RunState, Session,
   SessionOptions, SessionStatus, StopReceipt, StopTarget, Transcript,
 } from "./types.js";
 

@@ -6,9 +6,15 @@ import { BatchReader } from "./reader.js";
 import { call, Subscribers } from "./schedule.js";
 import { draft, TranscriptBuilder } from "./transcript.js";
 import type {
-  Ack, App, Batch, DataName, DataOf, EventsOptions, LogEvent, MessageInput, Off, Outcome, Principal,
-  Session, SessionStatus, StopReceipt, StopTarget, Transcript,
+  Ack, App, Batch, DataName, DataOf, EventsOptions, LogEvent, Member, MessageInput, Off, Outcome,
+  Principal, Session, SessionStatus, StopReceipt, StopTarget, Transcript,
 } from "./types.js";
+
+/**
+ * How long a session that nobody holds is kept. A component that is mounted anew takes it again in the same
+ * turn, a view that is left and come back to within a moment.
+ */
+const DETACH_DELAY_MS = 1_000;
 
 /** What the log says about an act. */
 export interface Sent {
@@ -53,6 +59,7 @@ interface Act {
 interface Listeners {
   event: Set<(event: LogEvent) => void>;
   status: Set<(status: SessionStatus) => void>;
+  presence: Set<(members: readonly Member[]) => void>;
   reset: Set<(log: string) => void>;
 }
 
@@ -61,13 +68,18 @@ export class SessionObject<A extends App = App> implements Session<A> {
   #port: Port;
   #status: SessionStatus = "loading";
   #error: DurableSessionsError | null = null;
+  #presence: readonly Member[] = [];
+  // How many calls hold it, and what leaves it once none does.
+  #holders = 1;
+  #leaving: ReturnType<typeof setTimeout> | undefined;
   #ready = deferred<void>();
   #transcript = new TranscriptBuilder<A>();
   // What was sent and is not confirmed, to be sent again by its id alone.
   #inputs = new Map<string, MessageInput<A>>();
   #subscribers = new Subscribers();
-  #listeners: Listeners = { event: new Set(), status: new Set(), reset: new Set() };
-  #readers = new Set<BatchReader>();
+  #listeners: Listeners = { event: new Set(), status: new Set(), presence: new Set(), reset: new Set() };
+  #readers = new Map<number, BatchReader>();
+  #lastReader = 0;
   // Each looks whether what it waits for has happened; given an error, it will not happen.
   #waits = new Set<(error?: DurableSessionsError) => void>();
 
@@ -82,6 +94,10 @@ export class SessionObject<A extends App = App> implements Session<A> {
 
   get error(): DurableSessionsError | null {
     return this.#error;
+  }
+
+  get presence(): readonly Member[] {
+    return this.#presence;
   }
 
   get ready(): Promise<void> {
@@ -115,10 +131,7 @@ export class SessionObject<A extends App = App> implements Session<A> {
         replaces: message.replaces,
         data: message.data,
       }),
-      show: () => {
-        this.#inputs.set(id, message);
-        this.#transcript.sending(draft<A>(id, message, this.#port.principal), message.replaces);
-      },
+      show: () => this.#sending(id, message),
     }), ({ offset }) => ({ id, offset }));
   }
 
@@ -149,24 +162,29 @@ export class SessionObject<A extends App = App> implements Session<A> {
   }
 
   events(options: EventsOptions = {}): AsyncIterable<Batch> {
-    const { after, merge, signal } = options;
-    if (after !== undefined && after !== this.#transcript.offset) {
-      throw failure("not_supported", "events() begins at the transcript's present offset only");
-    }
+    const { after = this.#transcript.offset, merge, signal } = options;
     if (merge === false) throw failure("not_supported", "events() has deltas joined where the server joins them");
     if (this.#status === "closed") throw failure("closed", "the session is closed");
-    const reader: BatchReader = new BatchReader(() => {
+    const raw = this.#port.raw();
+    const session = this.id;
+    const reader = ++this.#lastReader;
+    const read = (after?: number) => raw({ type: "read", session, reader, after });
+    const batches = new BatchReader(read, () => {
       this.#readers.delete(reader);
-      this.#follow();
-    });
-    this.#readers.add(reader);
-    reader.listen(signal);
-    this.#follow();
-    return reader;
+      raw({ type: "read_end", session, reader });
+    }, signal);
+    this.#readers.set(reader, batches);
+    if (signal?.aborted) batches.end(signal.reason);
+    else if (!read(after)) {
+      batches.end();
+      throw failure("invalid", "an offset is a whole number from 0 on");
+    }
+    return batches;
   }
 
   on(name: "event", fn: (event: LogEvent) => void): Off;
   on(name: "status", fn: (status: SessionStatus) => void): Off;
+  on(name: "presence", fn: (members: readonly Member[]) => void): Off;
   on(name: "reset", fn: (log: string) => void): Off;
   on(name: keyof Listeners, fn: (value: never) => void): Off {
     const listeners = this.#listeners[name] as Set<(value: never) => void> | undefined;
@@ -181,16 +199,33 @@ export class SessionObject<A extends App = App> implements Session<A> {
   }
 
   detach(): void {
-    if (this.#status === "closed") return;
-    this.#port.detach(this.id);
-    this.closed(null);
+    if (this.#holders === 0 || --this.#holders > 0) return;
+    this.#leaving = setTimeout(() => {
+      this.#port.detach(this.id);
+      this.closed(null);
+    }, DETACH_DELAY_MS);
   }
 
   [Symbol.dispose](): void {
     this.detach();
   }
 
-  // ---- What the client passes on from the core ----
+  // ---- What the client does with it ----
+
+  /** Somebody takes it, once more. @internal */
+  hold(): this {
+    this.#holders++;
+    clearTimeout(this.#leaving);
+    return this;
+  }
+
+  /** An act of another page is on its way again: a message is shown. @internal */
+  restored(id: string, event: string): void {
+    const message = JSON.parse(event);
+    if (message.kind !== "message") return;
+    const { text, parts, data, to, if_running: ifRunning, replaces } = message;
+    this.#sending(id, { text, parts, data, to, ifRunning, replaces });
+  }
 
   /** @internal */
   statusChanged(status: SessionStatus, error: DurableSessionsError | null): void {
@@ -204,11 +239,13 @@ export class SessionObject<A extends App = App> implements Session<A> {
   closed(error: DurableSessionsError | null): void {
     if (this.#status === "closed") return;
     this.#error = error;
+    this.#holders = 0;
+    clearTimeout(this.#leaving);
     this.#port.forget(this.id);
     const reason = error ?? failure("closed", "the session was closed");
     this.#ready.reject(reason);
     this.#setStatus("closed");
-    for (const reader of [...this.#readers]) reader.end(error ?? undefined);
+    for (const reader of [...this.#readers.values()]) reader.end(error ?? undefined);
     this.#wake(reason);
   }
 
@@ -219,7 +256,7 @@ export class SessionObject<A extends App = App> implements Session<A> {
     this.#subscribers.changed();
     if (!isOther) return;
     const error = failure("log_changed", "the session has another log");
-    for (const reader of [...this.#readers]) reader.end(error);
+    for (const reader of [...this.#readers.values()]) reader.end(error);
     this.#wake(error);
     for (const fn of [...this.#listeners.reset]) call(fn, log);
   }
@@ -232,9 +269,20 @@ export class SessionObject<A extends App = App> implements Session<A> {
   }
 
   /** @internal */
-  batch(batch: Batch): void {
-    for (const reader of [...this.#readers]) reader.push(batch);
-    for (const event of batch.events) for (const fn of [...this.#listeners.event]) call(fn, event);
+  heard(events: LogEvent[]): void {
+    for (const event of events) for (const fn of [...this.#listeners.event]) call(fn, event);
+  }
+
+  /** @internal */
+  batch(reader: number, batch: Batch): void {
+    this.#readers.get(reader)?.push(batch);
+  }
+
+  /** @internal */
+  presenceChanged(members: readonly Member[]): void {
+    this.#presence = members;
+    this.#subscribers.changed();
+    for (const fn of [...this.#listeners.presence]) call(fn, members);
   }
 
   // ---- Details ----
@@ -248,8 +296,14 @@ export class SessionObject<A extends App = App> implements Session<A> {
   // Events cross the border to JavaScript only while somebody listens.
   #follow(): void {
     if (this.#status === "closed") return;
-    const events = this.#listeners.event.size + this.#readers.size > 0;
+    const events = this.#listeners.event.size > 0;
     this.#port.raw()({ type: "attach", session: this.id, events });
+  }
+
+  #sending(id: string, message: MessageInput<A>): void {
+    this.#inputs.set(id, message);
+    this.#transcript.sending(draft<A>(id, message, this.#port.principal), message.replaces);
+    this.#subscribers.changed();
   }
 
   // Starts an act. Whoever awaits it is told how it ends; who does not sees it in the transcript.

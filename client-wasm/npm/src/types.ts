@@ -15,9 +15,15 @@ export type Off = () => void;
 export interface ConnectOptions {
   /** Called before every connection attempt. A throw is tried again, `null` means signed out. */
   token?: () => Promise<string | null>;
-  /** Whether the tabs of a browser share one connection. Every tab has its own for now. */
+  /**
+   * Whether the tabs of a browser, as far as they connect with equal rights, share one connection.
+   * That is the default; where the browser lacks what it takes, every tab has its own.
+   */
   tabs?: "shared" | "solo";
-  /** Where sends wait for their ack. They are kept in memory for now. */
+  /**
+   * Where sends and stops wait for their ack. `durable`, the default: in IndexedDB, where they outlive
+   * their tab and are sent by any other tab or by the next page of the same principal.
+   */
   outbox?: "durable" | "memory";
   /** `user/ID`, for a server without a key, which believes it. */
   as?: string;
@@ -33,19 +39,28 @@ export type ClientStatus = "connecting" | "live" | "waiting" | "offline" | "clos
 /** One connection to a server, for any number of sessions. */
 export interface Client<A extends App = App> extends Disposable {
   readonly status: ClientStatus;
+  /** `leader`: it holds the connection for all tabs; `follower`: it is connected through the leader. */
   readonly role: "leader" | "follower" | "solo";
+  /** How many tabs share the connection, this one included. */
+  readonly tabs: number;
   /** When the next attempt is due, ms since the epoch; `null` unless waiting. */
   readonly retryAt: number | null;
   /** Why the connection is closed or waits, if the reason is known. */
   readonly error: DurableSessionsError | null;
-  /** Calls `fn` after a change of status, role, retryAt or error, at most once a frame. */
+  /** Calls `fn` after a change of status, role, tabs, retryAt or error, at most once a frame. */
   subscribe(fn: () => void): Off;
-  /** Attaches to a session; the same id gives the same object until it is detached. */
+  /**
+   * Attaches to a session. The same id gives the same object until every call was followed by a
+   * {@link Session.detach}.
+   */
   session(id: string, options?: SessionOptions<A>): Session<A>;
   /** Tries to connect at once. */
   reconnect(): void;
-  /** Closes the connection, its timers and listeners for good. No run is stopped. */
-  close(): void;
+  /**
+   * Closes the connection, its timers and listeners for good. No run is stopped. What a durable outbox
+   * holds is sent by another tab or the next page; with `forget`, as at a sign-out, it is deleted.
+   */
+  close(options?: { forget?: boolean }): void;
 }
 
 /** Options of {@link Client.session}. Neither is supported yet: giving one throws `not_supported`. */
@@ -86,15 +101,23 @@ export interface Session<A extends App = App> extends Disposable {
   publish<K extends DataName<A>>(name: K, data: DataOf<A, K>): Promise<Ack>;
   /** Takes a refused message out of the transcript. */
   discard(id: string): void;
-  /** The batches of the log as they arrive. */
+  /** Who is attached to the session, this client included; empty until the server has told it. */
+  readonly presence: readonly Member[];
+  /** The batches of the log, from a cursor of their own: whoever reads slowly holds up nobody. */
   events(options?: EventsOptions): AsyncIterable<Batch>;
   /** Calls `fn` with each event as it arrives, with deltas joined where the server joined them. */
   on(name: "event", fn: (event: LogEvent) => void): Off;
   /** Calls `fn` with each change of status. */
   on(name: "status", fn: (status: SessionStatus) => void): Off;
+  /** Calls `fn` with each change of who is attached. */
+  on(name: "presence", fn: (members: readonly Member[]) => void): Off;
   /** Calls `fn` when the log was replaced by another and the transcript starts over. */
   on(name: "reset", fn: (log: string) => void): Off;
-  /** Leaves the session. What was sent is still delivered; no run is stopped. */
+  /**
+   * Undoes one {@link Client.session}. The last one leaves the session, a second later: who takes it
+   * again before, as a component that is mounted anew, has it as it was. What was sent is still
+   * delivered; no run is stopped.
+   */
   detach(): void;
 }
 
@@ -144,7 +167,7 @@ export type Outcome = "completed" | "failed" | "stopped" | "lost";
 
 /** Options of {@link Session.events}. */
 export interface EventsOptions {
-  /** Begin after this offset. Only the transcript's present offset, the default, is supported. */
+  /** Begin after this offset; 0 is the start. The default is the transcript's present offset. */
   after?: number;
   /** Whether the server may join deltas. Only `true`, the default, is supported. */
   merge?: boolean;
@@ -173,6 +196,15 @@ export interface LogEvent {
 export interface Principal {
   kind: "user" | "agent";
   id: string;
+}
+
+/** A browser or process that is attached to a session. */
+export interface Member {
+  readonly from: Principal;
+  /** The same for all tabs of a browser, and made by the server. */
+  readonly device: string;
+  /** How many of its tabs show the session; 1 or more. */
+  readonly tabs: number;
 }
 
 /** The fold of a log: what people read. */

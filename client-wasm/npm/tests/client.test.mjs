@@ -36,24 +36,75 @@ test("connect opens nothing before the first session", async (t) => {
   assert.equal(server.socket.sent[0].as, "user/ann");
 });
 
-test("the same id is the same session until it is detached", async (t) => {
-  const { client } = await live(t);
-  const first = client.session("s");
+test("the same id is the same session until everyone who took it has left it", async (t) => {
+  const { server, client, session: first } = await live(t);
   assert.equal(client.session("s"), first);
+  t.mock.timers.enable({ apis: ["setTimeout"] });
   first.detach();
+  t.mock.timers.tick(10_000);
+  assert.equal(first.status, "live");
+  first.detach();
+  t.mock.timers.tick(999);
+  assert.equal(first.status, "live");
+  t.mock.timers.tick(1);
   assert.equal(first.status, "closed");
+  first.detach();
+  t.mock.timers.reset();
   const second = client.session("s");
   assert.notEqual(second, first);
   await second.ready;
+  const about = server.socket.sent.map((frame) => frame.type).filter((type) => type.endsWith("tach"));
+  assert.deepEqual(about, ["attach", "detach", "attach"]);
 });
 
-test("a session left and taken again within a callback follows from the start", async (t) => {
+test("a mount, unmount and mount is one connection and one attach", async (t) => {
+  const { server, client } = open(t);
+  const first = client.session("s");
+  first.detach();
+  const second = client.session("s");
+  assert.equal(second, first);
+  await second.ready;
+  second.detach();
+  await second.send("while nobody holds it");
+  const third = client.session("s");
+  await new Promise((resolve) => setTimeout(resolve, 1100));
+  assert.equal(third.status, "live");
+  assert.equal(server.sockets.length, 1);
+  assert.equal(server.socket.sent.filter((frame) => frame.type === "attach").length, 1);
+});
+
+test("a session that nobody holds does not outlive its client", async (t) => {
+  const { client, session } = await live(t);
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  session.detach();
+  client.close();
+  assert.equal(session.status, "closed");
+  const ends = [];
+  session.on("status", (status) => ends.push(status));
+  t.mock.timers.tick(10_000);
+  assert.deepEqual(ends, []);
+});
+
+test("what is on its way is shown by a session that is taken again", async (t) => {
+  const { server, client, session } = await live(t);
+  server.answer(false);
+  session.send({ id: "m1", text: "hello" });
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  session.detach();
+  t.mock.timers.tick(1000);
+  t.mock.timers.reset();
+  const again = client.session("s");
+  assert.deepEqual(again.transcript().messages.map(({ id, text, state }) => [id, text, state]), [["m1", "hello", "sending"]]);
+  const publish = server.socket.sent.find((frame) => frame.type === "publish");
+  server.socket.tell({ type: "ack", request: publish.request, first: 1, last: 1 });
+  assert.equal(again.transcript().messages[0].state, "sent");
+});
+
+test("a session deleted and taken again within a callback follows from the start", async (t) => {
   const { server, client, session } = await live(t);
   let second;
-  session.on("event", () => {
-    session.detach();
-    second = client.session("s");
-  });
+  session.on("event", () => server.socket.tell({ type: "detached", session: "s", reason: "deleted" }));
+  session.on("status", () => (second = client.session("s")));
   await until(() => session.status === "live");
   server.append("s", { kind: "message", id: "m1", role: "user", text: "one" });
   await until(() => second !== undefined);
@@ -255,7 +306,8 @@ test("an offline client waits, and says until when", async (t) => {
 test("events() gives the batches from here on, and ends with the signal", async (t) => {
   const { server, session } = await live(t);
   server.append("s", { kind: "message", id: "m1", role: "user", text: "before" });
-  assert.throws(() => session.events({ after: 0 }), { code: "not_supported" });
+  assert.throws(() => session.events({ after: -1 }), { code: "invalid" });
+  assert.throws(() => session.events({ after: 1.5 }), { code: "invalid" });
   assert.throws(() => session.events({ merge: false }), { code: "not_supported" });
   const controller = new AbortController();
   const batches = [];
@@ -270,13 +322,65 @@ test("events() gives the batches from here on, and ends with the signal", async 
   await assert.rejects(reading, /enough/);
 });
 
-test("a reader of events() that falls behind ends with rate_limited", async (t) => {
+test("events({ after }) reads from there, however far behind it is", async (t) => {
   const { server, session } = await live(t);
-  const reader = session.events()[Symbol.asyncIterator]();
-  for (let n = 0; n < 257; n++) server.append("s", { kind: "data", id: `d${n}`, name: "n", data: n });
-  for (let n = 0; n < 256; n++) assert.equal((await reader.next()).value.first, n + 1);
-  await assert.rejects(reader.next(), { code: "rate_limited" });
-  assert.deepEqual(await reader.next(), { done: true, value: undefined });
+  const add = (from, to) => {
+    for (let n = from; n <= to; n++) server.append("s", { kind: "data", id: `d${n}`, name: "n", data: n });
+  };
+  add(1, 10);
+  const reader = session.events({ after: 3 })[Symbol.asyncIterator]();
+  add(11, 3000);
+  const offsets = [];
+  while (offsets.length < 2997) offsets.push(...(await reader.next()).value.events.map((event) => event.offset));
+  assert.deepEqual(offsets, Array.from({ length: 2997 }, (_, n) => n + 4));
+  const next = reader.next();
+  add(3001, 3001);
+  assert.equal((await next).value.last, 3001);
+  assert.deepEqual(await reader.return(), { done: true, value: undefined });
+  assert.ok(server.socket.sent.filter((frame) => frame.type === "fetch").every((frame) => frame.after < 3000));
+});
+
+test("a reader that nobody asks is not given more than so much", async (t) => {
+  const { server, session } = await live(t);
+  const reader = session.events({ after: 0 })[Symbol.asyncIterator]();
+  for (let n = 1; n <= 5000; n++) server.append("s", { kind: "data", id: `d${n}`, name: "n", data: n });
+  const { offset } = session.transcript();
+  assert.equal(offset, 5000);
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  server.answer(false);
+  // What it has before it has to ask again.
+  let given = 0;
+  for (;;) {
+    const step = await Promise.race([reader.next(), new Promise((resolve) => setTimeout(resolve, 20))]);
+    if (!step) break;
+    given += step.value.events.length;
+  }
+  assert.ok(given >= 1000 && given <= 2048, `${given}`);
+});
+
+test("readers end with their session, and leave no listener on the signal", async (t) => {
+  const { client, session } = await live(t);
+  const { signal } = new AbortController();
+  const listeners = new Set();
+  t.mock.method(signal, "addEventListener", (_, fn) => listeners.add(fn));
+  t.mock.method(signal, "removeEventListener", (_, fn) => listeners.delete(fn));
+  const step = session.events({ signal })[Symbol.asyncIterator]().next();
+  assert.equal(listeners.size, 1);
+  client.close();
+  await assert.rejects(step, { code: "closed" });
+  assert.equal(listeners.size, 0);
+  assert.throws(() => session.events(), { code: "closed" });
+});
+
+test("presence is what the server last said", async (t) => {
+  const { server, session } = await live(t);
+  assert.deepEqual(session.presence, []);
+  const heard = [];
+  session.on("presence", (members) => heard.push(members));
+  const members = [{ from: { kind: "user", id: "ann" }, device: "d", tabs: 2 }];
+  server.socket.tell({ type: "presence", session: "s", members, total: 1 });
+  assert.deepEqual(session.presence, members);
+  assert.equal(session.presence, heard[0]);
 });
 
 test("publish appends data", async (t) => {

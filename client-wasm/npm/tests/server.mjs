@@ -46,6 +46,11 @@ export function fakeServer() {
         if (events.length > from) {
           this.tell({ type: "events", session, first: from + 1, last: events.length, events: events.slice(from) });
         }
+      } else if (frame.type === "fetch") {
+        const { log, events } = sessionOf(session);
+        const page = events.slice(frame.after, frame.after + 1024);
+        const first = frame.after + 1;
+        this.tell({ type: "page", request, session, log, first, last: frame.after + page.length, events: page });
       } else if (frame.type === "ping") {
         this.tell({ type: "pong", request });
       } else if (frame.type === "publish") {
@@ -99,7 +104,7 @@ export function fakeServer() {
 /** Waits until something holds, and says what did not. */
 export async function until(holds, what = String(holds)) {
   for (let turn = 0; turn < 500; turn++) {
-    if (holds()) return;
+    if (await holds()) return;
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
   throw new Error(`it never came to this: ${what}`);
