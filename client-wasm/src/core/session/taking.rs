@@ -245,7 +245,8 @@ impl Session {
             && self.cursor.log().is_none()
             && let Some(Position { log, offset }) = place
         {
-            self.first = offset.next();
+            // That is where one tab stands, not where the log begins for others.
+            self.first = Offset::ZERO.next();
             self.cursor.start(log, offset.next());
         }
     }
