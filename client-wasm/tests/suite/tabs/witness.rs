@@ -50,6 +50,10 @@ impl Record {
         self.acts.get(act).copied()
     }
 
+    pub(super) fn is_act(&self, offset: u64) -> bool {
+        self.acts.values().any(|at| *at == offset)
+    }
+
     fn is_log(&self, log: &LogId) {
         assert_eq!(self.log.as_ref(), Some(log), "events of another log");
     }
