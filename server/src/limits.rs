@@ -38,6 +38,9 @@ pub const SOCKET_WRITE_TARGET_BYTES: usize = 64 * 1024;
 pub const SOCKET_WAKE_QUEUE_MAX: usize = 64;
 /// Sessions one socket writes to or follows. Beyond it: `rate_limited`; detach from one first.
 pub const SOCKET_SESSIONS_MAX: usize = 4096;
+/// Devices of a session that are gone and counted a moment longer. Beyond it a departure is told
+/// without delay.
+pub const PRESENCE_DEPARTURES_MAX: usize = 1024;
 /// How long a closing socket may take to send its last frames and hear the other end close.
 pub const SOCKET_CLOSE_TIMEOUT_MS: u64 = 2_000;
 /// How long a request's surplus bytes are read and dropped before it is answered `too_large`, so

@@ -5,6 +5,7 @@ mod chunk;
 mod clock;
 mod dispatch;
 mod live;
+mod presence;
 mod reader;
 mod ring;
 mod session;
@@ -26,6 +27,7 @@ use self::clock::Clock;
 use self::dispatch::Dispatcher;
 pub use self::dispatch::Wake;
 use self::live::Live;
+pub use self::presence::{Device, Presence, Present};
 pub use self::reader::{Reader, ReaderClosed};
 pub use self::session::Session;
 pub use self::state::{

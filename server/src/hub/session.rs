@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use durable_sessions_protocol::error::{ErrorCode, Problem};
-use durable_sessions_protocol::frame::{ProducerClaim, ProducerGrant};
+use durable_sessions_protocol::frame::{Member, ProducerClaim, ProducerGrant};
 use durable_sessions_protocol::id::{Id, LogId, SessionId};
 use durable_sessions_protocol::offset::Offset;
 use tokio::sync::{mpsc, oneshot};
@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::Hub;
 use super::actor::Command;
 use super::live::Live;
+use super::presence::{Device, Presence, Present, Room};
 use super::reader::Reader;
 use super::state::{Connection, Description, Publish, Published, Refusal, Writer};
 
@@ -20,11 +21,13 @@ pub struct Session {
     hub: Hub,
     live: Arc<Live>,
     mailbox: mpsc::Sender<Command>,
+    room: Arc<Room>,
 }
 
 impl Session {
     pub(super) fn new(hub: Hub, live: Arc<Live>, mailbox: mpsc::Sender<Command>) -> Self {
-        Self { hub, live, mailbox }
+        let room = Room::new(live.id().clone());
+        Self { hub, live, mailbox, room }
     }
 
     /// Its id.
@@ -49,6 +52,18 @@ impl Session {
     #[must_use]
     pub fn reader(&self, after: Offset) -> Reader {
         Reader::new(Arc::clone(&self.live), after)
+    }
+
+    /// A device follows the session until the guard is dropped, and hears who else does.
+    #[must_use]
+    pub fn enter(&self, device: Device) -> (Present, Presence) {
+        self.room.enter(device)
+    }
+
+    /// Who follows the session now, as far as it is listed.
+    #[must_use]
+    pub fn members(&self) -> Vec<Member> {
+        self.room.members()
     }
 
     /// Asks for a publish. Commands are taken in the order of these calls; the answer comes when

@@ -14,6 +14,7 @@ mod flow;
 mod groups;
 mod http;
 mod liveness;
+mod presence;
 mod safety;
 mod shutdown;
 mod socket;

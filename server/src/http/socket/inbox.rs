@@ -89,8 +89,8 @@ impl<'a> Inbox<'a> {
         };
         match frame {
             ClientFrame::Publish(publish) => self.publish(publish).await,
-            ClientFrame::Seen(Seen { session, offset, tabs: _ }) => {
-                self.order(Order::Seen(session, offset)).await
+            ClientFrame::Seen(Seen { session, offset, tabs }) => {
+                self.order(Order::Seen(session, offset, tabs)).await
             }
             ClientFrame::Ping(ping) => self.ping(ping).await,
             ClientFrame::Attach(attach) => self.attach(attach).await,

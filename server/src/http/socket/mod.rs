@@ -38,7 +38,7 @@ use self::outbox::Outbox;
 use super::problem::invalid;
 use super::{App, Phase, reached};
 use crate::auth;
-use crate::hub::Writer;
+use crate::hub::{Device, Writer};
 use crate::limits::{SOCKET_CLOSE_TIMEOUT_MS, SOCKET_COMMAND_QUEUE_MAX, SOCKET_READ_BUFFER_BYTES};
 
 type Socket = WebSocketStream<TokioIo<Upgraded>>;
@@ -130,11 +130,13 @@ async fn hello(app: &App, socket: &mut Socket) -> Result<Who, Ending> {
 async fn converse(app: &App, socket: &mut Socket, who: Who) -> Ending {
     let Who { principal, client, group } = who;
     let connection = app.hub.connect(client);
+    let device =
+        Device::of(&principal, group.as_ref(), connection.client.as_ref(), connection.number);
     let mut place = app.groups.enter(&principal, group);
     let received = LastReceived::now();
     let (sink, stream) = socket.split();
     let (commands, orders) = mpsc::channel(SOCKET_COMMAND_QUEUE_MAX);
-    let mut outbox = Outbox::new(app, sink, orders, &received);
+    let mut outbox = Outbox::new(app, device, sink, orders, &received);
     outbox.send(&ServerFrame::Welcome {
         connection: connection.number.to_string(),
         heartbeat_ms: app.clocks.heartbeat_ms,
@@ -147,6 +149,8 @@ async fn converse(app: &App, socket: &mut Socket, who: Who) -> Ending {
         ending = outbox.run() => ending,
         () = place.taken() => replaced(),
     };
+    // It follows nothing from now on, however long its sessions take to hear of it.
+    drop(outbox);
     app.hub.disconnect(&connection);
     inbox.leave().await;
     ending

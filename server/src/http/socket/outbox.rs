@@ -2,6 +2,7 @@
 //! and the readers of followed sessions, and hands the socket no more than it can take.
 
 use std::collections::{HashMap, VecDeque};
+use std::num::NonZeroU32;
 
 use durable_sessions_protocol::close;
 use durable_sessions_protocol::error::Problem;
@@ -19,7 +20,7 @@ use super::liveness::{LastReceived, Liveness, Tick};
 use super::supply::{Supplied, Supply};
 use super::{Ending, Socket};
 use crate::http::{App, Phase, reached, retry_after_ms};
-use crate::hub::{Published, Refusal, Session, Wake};
+use crate::hub::{Device, Published, Refusal, Session, Wake};
 use crate::limits::{
     SOCKET_CONTROL_QUEUE_MAX, SOCKET_REQUESTS_IN_FLIGHT_MAX, SOCKET_WRITE_TARGET_BYTES,
 };
@@ -38,8 +39,8 @@ pub(super) enum Order {
     Claim(Box<Attaching>, ClaimAnswer),
     /// Follow it no more.
     Detach(Option<RequestId>, SessionId),
-    /// The client has taken a session's events up to an offset.
-    Seen(SessionId, Offset),
+    /// The client has taken a session's events up to an offset, in so many tabs.
+    Seen(SessionId, Offset, Option<NonZeroU32>),
     /// Send a page of events.
     Fetch(Box<Fetch>),
 }
@@ -73,6 +74,8 @@ struct Claiming {
 
 pub(super) struct Outbox<'a> {
     app: &'a App,
+    /// What attaches count as.
+    device: Device,
     sink: SplitSink<&'a mut Socket, Message>,
     orders: mpsc::Receiver<Order>,
     /// Of a client that serves.
@@ -93,12 +96,14 @@ pub(super) struct Outbox<'a> {
 impl<'a> Outbox<'a> {
     pub(super) fn new(
         app: &'a App,
+        device: Device,
         sink: SplitSink<&'a mut Socket, Message>,
         orders: mpsc::Receiver<Order>,
         received: &'a LastReceived,
     ) -> Self {
         Self {
             app,
+            device,
             sink,
             orders,
             wakes: None,
@@ -247,7 +252,9 @@ impl<'a> Outbox<'a> {
                 Some(claiming) => claiming.detach = Some(request),
                 None => self.detached(request, session),
             },
-            Order::Seen(session, offset) => self.supply.follows.seen(&session, offset),
+            Order::Seen(session, offset, tabs) => {
+                self.supply.follows.seen(&session, offset, tabs);
+            }
             Order::Fetch(fetch) => {
                 let request = fetch.request;
                 if let Err(problem) = self.supply.fetches.push(fetch) {
@@ -329,9 +336,10 @@ impl<'a> Outbox<'a> {
             producer,
         });
         if is_reset {
-            self.send(&ServerFrame::Reset { session: id.clone(), log, first: after.next() });
+            self.send(&ServerFrame::Reset { session: id, log, first: after.next() });
         }
-        self.supply.follows.follow(&id, session.reader(after), self.app.metrics.attaches.enter());
+        let open = self.app.metrics.attaches.enter();
+        self.supply.follows.follow(&session, after, self.device.clone(), open);
     }
 
     fn detached(&mut self, request: Option<RequestId>, session: SessionId) {

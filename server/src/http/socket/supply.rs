@@ -1,5 +1,5 @@
-//! What a socket sends when it can take more: the events of the sessions it follows and the pages
-//! it asked for, in turn.
+//! What a socket sends when it can take more: what goes on in the sessions it follows and the
+//! pages it asked for, in turn.
 
 use durable_sessions_protocol::error::Problem;
 use durable_sessions_protocol::frame::RequestId;
@@ -33,8 +33,8 @@ impl Supply {
     pub(super) async fn next(&mut self, hub: &Hub) -> Option<Supplied> {
         // Both are ready at times; which goes first is left to chance.
         tokio::select! {
-            Some(chunk) = self.follows.next() => Some(match chunk {
-                Ok(chunk) => Supplied::Frame(chunk.frame()),
+            Some(frame) = self.follows.next() => Some(match frame {
+                Ok(frame) => Supplied::Frame(frame),
                 Err(ReaderClosed) => Supplied::Closed,
             }),
             Some(Fetched { request, page }) = self.fetches.next(hub) => Some(match page {

@@ -19,6 +19,8 @@ pub(crate) struct Client {
     requests: u64,
     /// Frames that came before an answer that was waited for.
     earlier: VecDeque<Value>,
+    /// Who was said to be there; it may be said at any time, so it stands beside the rest.
+    presence: VecDeque<Value>,
 }
 
 /// What comes over a socket.
@@ -36,7 +38,7 @@ impl Client {
         request.headers_mut().insert("sec-websocket-protocol", SUBPROTOCOL.parse().unwrap());
         let (socket, response) = client_async(request, stream).await.unwrap();
         assert_eq!(response.headers()["sec-websocket-protocol"], SUBPROTOCOL);
-        Self { socket, requests: 0, earlier: VecDeque::new() }
+        Self { socket, requests: 0, earlier: VecDeque::new(), presence: VecDeque::new() }
     }
 
     pub(crate) async fn send(&mut self, frame: &Value) {
@@ -55,7 +57,32 @@ impl Client {
         }
     }
 
+    /// The next `presence` frame; others are kept.
+    pub(crate) async fn presence(&mut self) -> Value {
+        loop {
+            if let Some(frame) = self.presence.pop_front() {
+                return frame;
+            }
+            match self.receive_any().await {
+                Incoming::Frame(frame) if frame["type"] == "presence" => return frame,
+                Incoming::Frame(frame) => self.earlier.push_back(frame),
+                Incoming::Closed(code) => panic!("closed with {code:?}"),
+            }
+        }
+    }
+
     async fn receive(&mut self) -> Incoming {
+        loop {
+            match self.receive_any().await {
+                Incoming::Frame(frame) if frame["type"] == "presence" => {
+                    self.presence.push_back(frame);
+                }
+                incoming => return incoming,
+            }
+        }
+    }
+
+    async fn receive_any(&mut self) -> Incoming {
         loop {
             let message = timeout(PATIENCE, self.socket.next()).await.expect("something comes");
             match message {
