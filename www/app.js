@@ -7,6 +7,8 @@ import { createComposer } from "./page/composer.js";
 import { createConnection } from "./page/connection.js";
 import { follow } from "./page/follow.js";
 import { createGate } from "./page/gate.js";
+import { createNews } from "./page/news.js";
+import { createPresence } from "./page/presence.js";
 import { Timeline } from "./page/timeline.js";
 
 const COPIED_MS = 1500;
@@ -24,6 +26,8 @@ const connection = createConnection({ elements, client, session, gate, retry: ()
 const reading = follow(elements.scroller, elements.timeline, elements.jump);
 const composer = createComposer({ form: elements.form, input: elements.input, button: elements.send, send });
 const timeline = new Timeline(elements.timeline, { stop, cancel, retry, discard }, nameOf);
+const presence = createPresence({ list: elements.presence, isSelf, nameOf: nameInCompany });
+const news = createNews({ element: elements.news, client, session, isSelf, nameOf: nameInCompany });
 
 function send(text) {
   reading.end();
@@ -69,8 +73,17 @@ function failUnlessOver(error) {
 
 function nameOf({ from, role, agent }) {
   if (role !== "user") return capitalised(agent ?? from?.id ?? "assistant");
-  const self = address.name ?? "anonymous";
-  return !from || from.id === self ? "You" : from.id;
+  return !from || isSelf(from) ? "You" : from.id;
+}
+
+function nameInCompany(from) {
+  if (from.kind === "agent") return capitalised(from.id);
+  if (!isSelf(from)) return from.id;
+  return address.name ? `${address.name} (you)` : "You";
+}
+
+function isSelf({ kind, id }) {
+  return kind === "user" && id === (address.name ?? "anonymous");
 }
 
 function capitalised(name) {
@@ -85,6 +98,8 @@ function show() {
   elements.empty.hidden = loading || begun || session.status === "closed";
   timeline.show(transcript);
   connection.show();
+  presence.show(session.presence);
+  news.show();
   announce(transcript);
 }
 
@@ -103,6 +118,8 @@ function say(words) {
 }
 
 elements.session.textContent = address.session;
+// Without an opener: a tab that shares this one's process would die with it.
+elements["new-tab"].href = location.href;
 elements.cut.checked = false;
 elements.cut.addEventListener("change", () => {
   if (elements.cut.checked) {
@@ -141,6 +158,7 @@ composer.focus();
 
 client.subscribe(show);
 session.subscribe(show);
+session.on("presence", show);
 show();
 
 if (address.refused !== null) {

@@ -4,7 +4,7 @@ const TICK_MS = 250;
 
 /** `elements` are those of index.html by id; `retry` tries to connect at once. */
 export function createConnection({ elements, client, session, gate, retry }) {
-  const { status, role, offset, link, error } = elements;
+  const { status, role, tabs, offset, link, error } = elements;
   let ticking;
   /** A problem with something the reader did, until it is dismissed or done again. */
   let problem = null;
@@ -13,6 +13,7 @@ export function createConnection({ elements, client, session, gate, retry }) {
     setText(status, client.status);
     status.dataset.status = client.status;
     setText(role, client.role);
+    setText(tabs, String(client.tabs));
     setText(offset, String(session.transcript().offset));
     showLink();
     showError();

@@ -1,4 +1,5 @@
-// A WebSocket class that can be cut off: the page's own network failure.
+// A WebSocket class that can be cut off: the page's own network failure. Tabs share a connection, so
+// one that is cut may not hear the others either.
 
 /** Within the range that tells a client to try again. */
 const CLOSE_CODE_CUT = 4090;
@@ -19,6 +20,8 @@ export function createGate() {
     }
   }
 
+  muteChannels(() => cut);
+
   return {
     Socket,
     get isCut() {
@@ -32,6 +35,24 @@ export function createGate() {
     mend() {
       cut = false;
     },
+  };
+}
+
+/** Makes the page's channels to its other tabs lose every message while `isCut`. */
+function muteChannels(isCut) {
+  if (typeof BroadcastChannel !== "function") return;
+  globalThis.BroadcastChannel = class extends BroadcastChannel {
+    constructor(name) {
+      super(name);
+      // The first listener there is: it runs before those that would take the message.
+      this.addEventListener("message", (event) => {
+        if (isCut()) event.stopImmediatePropagation();
+      });
+    }
+
+    postMessage(message) {
+      if (!isCut()) super.postMessage(message);
+    }
   };
 }
 

@@ -1,0 +1,94 @@
+// One line in plain words: what just happened to the connection and to those who share the session.
+
+import { byPrincipal } from "./presence.js";
+
+/** So long a line about the connection stands before one about the company may take its place. */
+const CONNECTION_MIN_MS = 6000;
+
+/** Writes into `element` what changes between one call of `show` and the next. */
+export function createNews({ element, client, session, isSelf, nameOf }) {
+  const link = createStopwatch(session);
+  let before = null;
+  let keepUntil = 0;
+
+  const say = (words) => {
+    element.textContent = words;
+    element.title = words;
+    // Taken off and put on again, or the animation would run once in the page's life.
+    element.classList.remove("is-fresh");
+    void element.offsetWidth;
+    element.classList.add("is-fresh");
+  };
+
+  return {
+    show() {
+      // While there is no connection the notice above the message box says why.
+      if (session.status !== "live") return;
+      const now = { role: client.role, cuts: link.cuts, tabs: client.tabs, people: byPrincipal(session.presence) };
+      const connection = ofConnection(before, now, link.gapMs);
+      const company = before && (ofTabs(before, now) ?? ofPeople(before, now, isSelf, nameOf));
+      before = now;
+      if (connection) keepUntil = performance.now() + CONNECTION_MIN_MS;
+      else if (performance.now() < keepUntil) return;
+      if (connection ?? company) say(connection ?? company);
+    },
+  };
+}
+
+/** Counts the cuts of a session and measures the last one, to the millisecond and not to the frame. */
+function createStopwatch(session) {
+  const watch = { cuts: 0, gapMs: 0 };
+  let since = null;
+  session.on("status", (status) => {
+    if (status === "stale") since ??= performance.now();
+    if (status !== "live" || since === null) return;
+    watch.cuts += 1;
+    watch.gapMs = performance.now() - since;
+    since = null;
+  });
+  return watch;
+}
+
+function ofConnection(before, { role, cuts, tabs }, gapMs) {
+  if (before !== null && before.role === role && before.cuts === cuts) return null;
+  const wasCut = before !== null && before.cuts !== cuts;
+  const after = wasCut ? duration(gapMs) : "";
+  switch (role) {
+    case "leader":
+      if (before?.role === "follower") return `This tab took over the connection${wasCut ? ` in ${after}` : ""}.`;
+      if (wasCut) return `This tab reconnected after ${after}.`;
+      return tabs > 1 ? `This tab holds the connection of ${tabs} tabs.` : "This tab holds the connection.";
+    case "follower":
+      if (before?.role === "leader") return "Another tab took the connection over from this one.";
+      return wasCut ? `Connected again after ${after}, through another tab.` : "Another tab holds the connection.";
+    default:
+      return wasCut ? `Reconnected after ${after}.` : "This tab has a connection of its own.";
+  }
+}
+
+function ofTabs(before, { tabs }) {
+  if (tabs === before.tabs) return null;
+  const now = tabs === 1 ? "this one is left" : `${tabs} share one connection`;
+  return `${tabs > before.tabs ? "A tab was opened" : "A tab was closed"}: ${now}.`;
+}
+
+function ofPeople(before, { people }, isSelf, nameOf) {
+  for (const [key, { from, devices }] of people) {
+    const had = before.people.get(key)?.devices.length ?? 0;
+    if (devices.length <= had) continue;
+    if (isSelf(from)) return had === 0 ? null : `You are on ${devices.length} devices now.`;
+    return had === 0 ? `${nameOf(from)} is here.` : `${nameOf(from)} came with another device.`;
+  }
+  for (const [key, { from, devices }] of before.people) {
+    const has = people.get(key)?.devices.length ?? 0;
+    if (devices.length <= has) continue;
+    if (isSelf(from)) return "One of your devices left.";
+    return has === 0 ? `${nameOf(from)} left.` : `${nameOf(from)} left with one device.`;
+  }
+  return null;
+}
+
+/** `84 ms`, `2.1 s`. */
+function duration(ms) {
+  return ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`;
+}
