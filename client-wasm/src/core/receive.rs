@@ -83,7 +83,9 @@ impl<N: Node + Clone> Client<N> {
 
     pub(super) fn answer(&mut self, now: u64, request: u64, frame_type: &str, frame: &N) {
         let asked = self.pending.iter().position(|asked| asked.request == request);
-        let (Some(index), Some(last)) = (asked, self.pending.pop()) else { return };
+        // It may be the second answer, or one to what was asked before a cut.
+        let Some(index) = asked else { return };
+        let Some(last) = self.pending.pop() else { return };
         // `Vec::swap_remove`, without the text of its panic.
         let asked = match self.pending.get_mut(index) {
             Some(asked) => std::mem::replace(asked, last),
