@@ -146,8 +146,8 @@ impl Watch {
     ) {
         let reader = self.readers.get_mut(&reader).expect("a reader that was opened");
         record.continues(reader.at, first, last, events);
+        assert!(reader.ahead < READER_MAX_EVENTS, "{} events ahead", reader.ahead);
         reader.at = last.as_u64();
         reader.ahead += events.len();
-        assert!(reader.ahead <= READER_MAX_EVENTS, "{} events ahead", reader.ahead);
     }
 }

@@ -84,7 +84,7 @@ impl Weather {
             lock_ms: 0..40,
             token_ms: 1..30,
             is_throttling: true,
-            agents_ms: 100,
+            agents_ms: 600,
         }
     }
 }
