@@ -89,7 +89,8 @@ fn wasm_test() -> Result<()> {
 
 /// Against the programs and the package as they are now.
 fn browser_test() -> Result<()> {
-    demo::build(&["--package=durable-sessions-tests", "--bin=rude-agent"])?;
+    let agents = ["--bin=rude-agent", "--bin=counting-agent"];
+    demo::build(&[&["--package=durable-sessions-tests"], &agents[..]].concat())?;
     // Not the folder of a demo that may be running.
     let www = repository::target().join("browser/www");
     page::assemble(&www, Optimise::Size)?;
