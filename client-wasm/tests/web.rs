@@ -2,7 +2,7 @@
 #![cfg(target_arch = "wasm32")]
 #![expect(clippy::unwrap_used, reason = "the lint knows tests by `#[test]` only")]
 
-use durable_sessions_client::core::{Output, SessionStatus, Status};
+use durable_sessions_client::core::{Output, Role, SessionStatus, Status};
 use durable_sessions_client::web::{JsNode, Listener, connect, encode};
 use durable_sessions_protocol::error::{ErrorCode, Problem};
 use durable_sessions_protocol::fold::{MessageState, Node, Patch, RunState};
@@ -21,7 +21,10 @@ export class Bench {
     this.told = [];
     this.sockets = [];
     this.listener = {};
-    const names = ["token", "status", "session", "reset", "patches", "events", "sent", "refused"];
+    const names = [
+      "token", "status", "session", "reset", "patches", "events", "sent", "refused", "group", "lock", "unlock",
+      "role", "presence", "store", "forget", "recover", "batch",
+    ];
     this.listener.tell = ([what, ...args]) => {
       this.told.push([names[what], ...args]);
       this.on?.(names[what], ...args);
@@ -36,13 +39,30 @@ export class Bench {
     }
     const ignore = () => {};
     this.options = {
-      url: "ws://test/", client: "c1", seed: 0.5, as: "user/ann", WebSocket: Socket, ignore, global: globalThis,
+      url: "ws://test/", client: "c1", page: "p1", seed: 0.5, as: "user/ann", WebSocket: Socket, ignore,
+      global: globalThis,
     };
   }
   // Nothing listens on the discard port.
   real() { Object.assign(this.options, { url: "ws://127.0.0.1:9/", WebSocket }); }
+  // What the facade does for a group of tabs, with the browser's own locks.
+  share(client, key) {
+    Object.assign(this.options, { client, tabs: true });
+    let release;
+    this.on = (told) => {
+      if (told === "group") setTimeout(() => this.core({ type: "group", key, id: "g" }));
+      if (told === "lock") {
+        const withdrawn = new AbortController();
+        const held = new Promise((resolve) => (release = () => (withdrawn.abort(), resolve())));
+        const granted = () => (withdrawn.signal.aborted || this.core({ type: "locked" }), held);
+        navigator.locks.request(key, { signal: withdrawn.signal }, granted).catch(() => {});
+      }
+      if (told === "unlock") release?.();
+    };
+  }
   socket() { return this.sockets.at(-1); }
   frames() { return this.socket().sent.map((text) => JSON.parse(text).type).join(" "); }
+  sent(type) { return JSON.stringify(this.socket().sent.map((text) => JSON.parse(text)).filter((it) => it.type === type)); }
   count() { return this.sockets.length; }
   closed() { return this.socket().closed; }
   open() {
@@ -57,6 +77,39 @@ export class Bench {
 }
 export function happen(target, type, fields) {
   (target === "document" ? document : window).dispatchEvent(Object.assign(new Event(type), fields));
+}
+let channels = 0;
+globalThis.BroadcastChannel = class extends BroadcastChannel {
+  constructor(name) {
+    super(name);
+    channels++;
+  }
+  close() {
+    channels--;
+    super.close();
+  }
+};
+export const open_channels = () => channels;
+/** Another member of a group, that only listens and posts. */
+export class Tab {
+  constructor(key) {
+    this.heard = [];
+    this.channel = new BroadcastChannel(key);
+    this.channel.onmessage = ({ data }) => this.heard.push([JSON.parse(data[0]), ...data.slice(1)]);
+  }
+  all() { return JSON.stringify(this.heard); }
+  post(head, cargo) { this.channel.postMessage(cargo === undefined ? [head] : [head, JSON.parse(cargo)]); }
+  post_raw(json) { this.channel.postMessage(JSON.parse(json)); }
+  close() { this.channel.close(); }
+}
+export function without_channels(act) {
+  const before = globalThis.BroadcastChannel;
+  globalThis.BroadcastChannel = class { constructor() { throw new Error("denied"); } };
+  try { act(); } finally { globalThis.BroadcastChannel = before; }
+}
+export function hide(is_hidden) {
+  Object.defineProperty(document, "hidden", { value: is_hidden, configurable: true });
+  document.dispatchEvent(new Event("visibilitychange"));
 }
 export const ask = (core, command) => core(JSON.parse(command));
 export const parse = JSON.parse;
@@ -91,6 +144,26 @@ extern "C" {
     fn forget(this: &Bench);
     #[wasm_bindgen(method)]
     fn when(this: &Bench, name: &str, act: &Closure<dyn Fn()>);
+    #[wasm_bindgen(method)]
+    fn share(this: &Bench, client: &str, key: &str);
+    #[wasm_bindgen(method)]
+    fn sent(this: &Bench, kind: &str) -> String;
+    #[wasm_bindgen(method, setter)]
+    fn set_core(this: &Bench, core: &JsValue);
+    type Tab;
+    #[wasm_bindgen(constructor)]
+    fn new(key: &str) -> Tab;
+    #[wasm_bindgen(method)]
+    fn all(this: &Tab) -> String;
+    #[wasm_bindgen(method)]
+    fn post(this: &Tab, head: &str, cargo: Option<&str>);
+    #[wasm_bindgen(method)]
+    fn post_raw(this: &Tab, message: &str);
+    #[wasm_bindgen(method)]
+    fn close(this: &Tab);
+    fn without_channels(act: &Closure<dyn Fn()>);
+    fn hide(is_hidden: bool);
+    fn open_channels() -> i32;
     fn happen(target: &str, event: &str, fields: &JsValue);
     fn ask(core: &JsValue, command: &str) -> bool;
     fn parse(text: &str) -> JsValue;
@@ -120,7 +193,28 @@ impl Client {
 }
 
 fn client(bench: &Bench) -> Client {
-    Client(connect(bench.options(), bench.listener()))
+    let client = Client(connect(bench.options(), bench.listener()));
+    bench.set_core(&client.0);
+    client
+}
+
+/// A client that shares its connection with the others of that key, and follows a session.
+fn member(bench: &Bench, name: &str, key: &str) -> Client {
+    bench.share(name, key);
+    let client = client(bench);
+    assert!(client.attach("s"));
+    client
+}
+
+/// Waits until something holds.
+async fn until(what: &str, holds: impl Fn() -> bool) {
+    for _ in 0..1000 {
+        if holds() {
+            return;
+        }
+        pass(5).await;
+    }
+    panic!("it never came to this: {what}");
 }
 
 /// A client that is live on one session of an empty log.
@@ -214,10 +308,13 @@ impl Bench {
 
 #[wasm_bindgen_test]
 fn a_page_that_goes_into_the_cache_closes_its_socket_and_comes_back_with_a_new_one() {
-    for (target, gone) in [("window", "pagehide"), ("document", "freeze")] {
+    // Whether a page that is left is kept is not always known as it is left.
+    for (target, gone, persisted) in
+        [("window", "pagehide", true), ("window", "pagehide", false), ("document", "freeze", false)]
+    {
         let bench = Bench::new();
         let client = attached(&bench);
-        happen(target, gone, &fields(true));
+        happen(target, gone, &fields(persisted));
         assert!(bench.closed().is_some(), "{gone}");
         happen("window", "pageshow", &fields(true));
         assert_eq!(bench.count(), 2);
@@ -226,12 +323,132 @@ fn a_page_that_goes_into_the_cache_closes_its_socket_and_comes_back_with_a_new_o
 }
 
 #[wasm_bindgen_test]
-fn a_page_that_is_left_for_good_keeps_its_socket_to_the_end() {
+async fn two_clients_of_a_page_share_a_socket_and_the_other_takes_it_over() {
+    let (one, two, before) = (Bench::new(), Bench::new(), open_channels());
+    let first = member(&one, "c1", "two");
+    until("the first leads", || one.count() == 1).await;
+    one.open();
+    let second = member(&two, "c2", "two");
+    until("the second follows", || two.said("status").contains("live")).await;
+    assert_eq!(
+        one.sent("hello"),
+        r#"[{"type":"hello","client":"c1","as":"user/ann","group":"g"}]"#
+    );
+    one.tell(r#"{"type":"attached","request":1,"session":"s","log":"l","tail":0}"#);
+    until("the second is live", || two.said("session").contains("live")).await;
+    one.tell(
+        r#"{"type":"events","session":"s","first":1,"last":1,"events":
+        [{"kind":"session.updated","title":"t","offset":1}]}"#,
+    );
+    until("the second has the event", || two.said("events").contains("session.updated")).await;
+    assert_eq!(one.said("events"), two.said("events"));
+    // An act of the second goes out on the first's socket.
+    second.ask(r#"{"type":"send","session":"s","id":"m1","event":"{\"kind\":\"data\"}"}"#);
+    until("it is published", || one.sent("publish").contains("data")).await;
+    assert_eq!(two.count(), 0);
+
+    first.close();
+    until("the second leads", || two.count() == 1).await;
+    two.open();
+    assert!(two.sent("publish").contains("data"));
+    assert!(two.said("role").contains(r#"["leader",1]"#));
+    assert_eq!(open_channels(), before + 1);
+    second.close();
+    assert_eq!(open_channels(), before);
+}
+
+#[wasm_bindgen_test]
+async fn the_channel_says_what_the_core_posts_and_hears_only_what_is_of_its_shape() {
+    let tab = Tab::new("shape");
     let bench = Bench::new();
-    let client = attached(&bench);
-    happen("window", "pagehide", &fields(false));
-    assert_eq!(bench.closed(), None);
+    let client = member(&bench, "c1", "shape");
+    until("it says that it is here", || tab.all().contains(r#""type":"here""#)).await;
+    for nonsense in
+        ["null", "1", "[]", "[null]", "[1]", r#"["{"]"#, r#"["null"]"#, "{}", r#"["{}",null]"#]
+    {
+        tab.post_raw(nonsense);
+    }
+    // A leader of a higher term: the client follows it, and asks it for its session.
+    tab.post(
+        r#"{"type":"beat","tab":"t","term":9,"locked":1,"visible":1,"tabs":2,"status":"live","socket":1}"#,
+        None,
+    );
+    until("it follows", || tab.all().contains(r#""type":"attach""#)).await;
+    assert!(bench.said("role").contains(r#"["follower",2]"#));
     client.close();
+    until("it says good bye", || tab.all().contains(r#""type":"bye""#)).await;
+    let heard = tab.all();
+    tab.post(
+        r#"{"type":"beat","tab":"t","term":10,"locked":1,"visible":1,"tabs":2,"status":"live"}"#,
+        None,
+    );
+    pass(50).await;
+    assert_eq!(tab.all(), heard);
+    tab.close();
+}
+
+#[wasm_bindgen_test]
+fn where_channels_are_denied_a_client_is_alone() {
+    let bench = Bench::new();
+    bench.share("c1", "denied");
+    bench.when("none", &Closure::new(|| {}));
+    let client = std::rc::Rc::new(client(&bench));
+    assert!(client.attach("s"));
+    assert_eq!(bench.said("group"), "[[]]");
+    let core = std::rc::Rc::clone(&client);
+    without_channels(&Closure::new(move || {
+        assert!(core.ask(r#"{"type":"group","key":"denied","id":"g"}"#));
+    }));
+    assert_eq!(bench.count(), 1);
+    bench.open();
+    assert!(!bench.sent("hello").contains("group"));
+    assert!(!bench.said("role").contains("leader"));
+    client.close();
+}
+
+#[wasm_bindgen_test]
+async fn a_page_that_is_frozen_leaves_the_group_and_joins_it_again() {
+    let tab = Tab::new("freeze");
+    let bench = Bench::new();
+    let client = member(&bench, "c1", "freeze");
+    until("it leads", || bench.count() == 1).await;
+    bench.open();
+    happen("document", "freeze", &fields(false));
+    assert!(bench.closed().is_some());
+    assert!(bench.said("unlock") != "[]");
+    until("it says good bye", || tab.all().contains(r#""type":"bye""#)).await;
+    happen("document", "resume", &fields(false));
+    until("it leads again", || bench.count() == 2).await;
+    client.close();
+    tab.close();
+}
+
+#[wasm_bindgen_test]
+async fn a_hidden_leader_says_that_it_is_hidden_from_the_start_and_after_it_woke() {
+    hide(true);
+    let tab = Tab::new("hidden");
+    let bench = Bench::new();
+    let client = member(&bench, "c1", "hidden");
+    until("it leads", || bench.count() == 1).await;
+    bench.open();
+    let beats = |visible: u8| {
+        let beat = format!(r#""visible":{visible},"#);
+        tab.all().split(r#""type":"beat""#).skip(1).last().is_some_and(|last| last.contains(&beat))
+    };
+    let here = r#"{"type":"here","tab":"t","term":0,"page":"p2","sessions":[]}"#;
+    tab.post(here, None);
+    until("it beats as hidden", || beats(0)).await;
+    hide(false);
+    until("it beats as visible", || beats(1)).await;
+    hide(true);
+    until("it beats as hidden", || beats(0)).await;
+    happen("document", "resume", &fields(false));
+    let before = tab.all().len();
+    until("it beats again", || tab.all().len() > before).await;
+    assert!(beats(0));
+    hide(false);
+    client.close();
+    tab.close();
 }
 
 #[wasm_bindgen_test]
@@ -291,6 +508,10 @@ fn what_is_no_id_is_not_taken() {
     assert!(!client.ask(r#"{"type":"send","session":"s","id":"","event":"{}"}"#));
     assert!(!client.ask(r#"{"type":"stop","session":"s","id":"x","run":""}"#));
     assert!(!client.ask(r#"{"type":"stop","session":"s","id":"x","message":""}"#));
+    assert!(!client.ask(r#"{"type":"group","key":"k","id":""}"#));
+    assert!(!client.ask(r#"{"type":"resend","tab":"t","session":"s","id":"","event":"{}"}"#));
+    assert!(!client.ask(r#"{"type":"read","session":"s","reader":1,"after":-1}"#));
+    assert!(!client.ask(r#"{"type":"read","session":"s","reader":-1}"#));
     assert!(!client.ask(r#"{"type":"no such"}"#));
     assert_eq!(bench.count(), 0);
     client.close();
@@ -321,7 +542,8 @@ fn border(group: &str, name: &str) -> (f64, u32) {
     let fields = before.rsplit("/** ").next().unwrap().split(" */").next().unwrap();
     let fixed = fields.split(", and then ").next().unwrap();
     let number = after.split(',').next().unwrap().parse().unwrap();
-    (number, fixed.split(", ").count().try_into().unwrap())
+    let count = if fixed == "nothing" { 0 } else { fixed.split(", ").count() };
+    (number, count.try_into().unwrap())
 }
 
 #[wasm_bindgen_test]
@@ -352,6 +574,25 @@ fn what_is_told_has_the_numbers_and_fields_that_the_facade_expects() {
         ),
         ("Sent", Output::Sent { session: session(), id: id(), offset, runs: vec![] }),
         ("Refused", Output::Refused { session: session(), id: id(), problem: problem() }),
+        ("Group", Output::NeedGroup),
+        ("Lock", Output::Lock),
+        ("Unlock", Output::Unlock),
+        ("Unlock", Output::Leave),
+        ("Role", Output::Role { role: Role::Leader, tabs: 1 }),
+        ("Presence", Output::Presence { session: session(), members: JsNode("x".into()) }),
+        ("Store", Output::Store { session: session(), id: id(), log: None, event: String::new() }),
+        ("Forget", Output::Forget { session: session(), id: id() }),
+        ("Recover", Output::Recover),
+        (
+            "Batch",
+            Output::Batch {
+                session: session(),
+                reader: 1,
+                first: offset,
+                last: offset,
+                events: vec![],
+            },
+        ),
     ];
     for (name, output) in all {
         let flat = encode(&output);

@@ -56,11 +56,11 @@ export const enum Told {
   Sent = 6,
   /** session, id, and then the error */
   Refused = 7,
-  /** */
+  /** nothing */
   Group = 8,
-  /** */
+  /** nothing */
   Lock = 9,
-  /** */
+  /** nothing */
   Unlock = 10,
   /** role, tabs */
   Role = 11,
@@ -70,7 +70,7 @@ export const enum Told {
   Store = 13,
   /** session, id */
   Forget = 14,
-  /** */
+  /** nothing */
   Recover = 15,
   /** session, reader, first, last, and then the events */
   Batch = 16,
