@@ -90,7 +90,8 @@ error_codes! {
     StorageFull = "storage_full", 507, true, "The server's disk is full";
     /// The server cannot answer now; whether the request took effect may be unknown.
     Unavailable = "unavailable", 503, true, "Not available right now";
-    /// The client or session object was closed; raised by the SDK.
+    /// A newer connection of the group took over, or the client or session object was closed, which
+    /// the SDK raises.
     Closed = "closed", 422, false, "Closed";
 }
 

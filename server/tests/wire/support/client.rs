@@ -77,7 +77,7 @@ impl Client {
                 Incoming::Frame(frame) if frame["type"] == "presence" => {
                     self.presence.push_back(frame);
                 }
-                incoming => return incoming,
+                incoming @ (Incoming::Frame(_) | Incoming::Closed(_)) => return incoming,
             }
         }
     }
