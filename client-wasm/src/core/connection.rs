@@ -387,6 +387,11 @@ impl Connection {
     }
 
     /// A connection that lived long enough ends a row of failures.
+    /// Another tab's socket is open: what failed here before says nothing any more.
+    pub(super) const fn forget_failures(&mut self) {
+        self.backoff.reset();
+    }
+
     fn forgive(&mut self, now: u64) {
         if let State::Live { since, .. } = self.state
             && now.saturating_sub(since) >= STABLE_LIFE_MS

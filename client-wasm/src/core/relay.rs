@@ -220,8 +220,10 @@ impl<N: Node + Clone> Client<N> {
         self.presences.push((session_id, frame.clone()));
     }
 
-    /// How far the sessions go, says a beat.
+    /// How far the sessions go, says a beat. What it does not name is not read by the leader for
+    /// others, whatever it answered before: what a tab follows may be told to it out of order.
     fn learn(&mut self, head: &N) {
+        let mut known = Vec::new();
         for place in head.field("known").map(Node::items).unwrap_or_default() {
             let (Some(id), Some(offset)) = (place.text("session"), place.number("offset")) else {
                 continue;
@@ -229,6 +231,15 @@ impl<N: Node + Clone> Client<N> {
             if let Some(session) = find(&mut self.sessions, &id) {
                 session.learn(place.text("log").as_deref(), offset);
             }
+            known.push(id);
+        }
+        for session in &mut self.sessions {
+            if !known.iter().any(|id| id == session.id.as_str()) {
+                session.attach_again();
+            }
+        }
+        if head.field("socket").is_some() {
+            self.connection.forget_failures();
         }
     }
 

@@ -83,6 +83,13 @@ impl Session {
         }
     }
 
+    /// Whoever sends the events has forgotten that they are wanted.
+    pub(in crate::core) fn attach_again(&mut self) {
+        if self.link == Link::Attached {
+            self.link = Link::Apart { at: 0 };
+        }
+    }
+
     /// A leader passes on what came. What is of another log than this follower's has it attach again.
     pub(in crate::core) fn passed_on<N: Node + Clone>(
         &mut self,
@@ -96,8 +103,8 @@ impl Session {
                 self.known = self.known.max(last);
             }
             self.events(frame, 0, reports, out);
-        } else if self.link == Link::Attached {
-            self.link = Link::Apart { at: 0 };
+        } else {
+            self.attach_again();
         }
     }
 
