@@ -20,6 +20,7 @@ impl World {
     /// Ends all faults and waits until all is well. Tabs that are frozen or suspended stay so.
     pub(super) fn calm_down(&mut self) {
         self.trace.note(self.now, "calm");
+        self.is_calm = true;
         self.weather = Weather::calm();
         self.server.not_now = 0;
         self.run_until(CALM_MS, "one socket, one leader, all at the tail", Self::is_well);
@@ -44,7 +45,7 @@ impl World {
     }
 
     pub(super) fn is_well(&self) -> bool {
-        let awake = self.tabs_that(Tab::is_awake);
+        let awake = self.tabs_that(|tab| tab.is_awake() && !tab.is_idle());
         let is_caught_up = awake.iter().all(|tab| self.is_caught_up(*tab));
         is_caught_up && self.acts.outbox().is_empty() && self.is_led_by_one(&awake)
     }
@@ -68,7 +69,7 @@ impl World {
     fn is_led_by_one(&self, awake: &[TabId]) -> bool {
         let sockets = self.open_sockets();
         let groups = awake.iter().filter_map(|tab| self.tabs[tab.0].group.as_ref());
-        let leads = groups.map(|group| {
+        let mut leads = groups.map(|group| {
             let is_of = |tab: &&TabId| self.tabs[tab.0].group.as_ref() == Some(group);
             let members: Vec<&TabId> = awake.iter().filter(is_of).collect();
             let open: Vec<&TabId> = sockets.iter().filter(is_of).collect();
@@ -82,7 +83,7 @@ impl World {
             });
             leaders.len() == 1 && open == leaders && is_counted
         });
-        leads.fold(true, |all, one| all && one)
+        leads.all(|is_led| is_led)
     }
 
     pub(super) fn leaders(&self) -> Vec<TabId> {

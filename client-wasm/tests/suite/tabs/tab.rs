@@ -100,6 +100,11 @@ impl Tab {
         self.life == Life::Awake
     }
 
+    /// Whether nothing was ever asked of it: then it connects to nothing.
+    pub(super) const fn is_idle(&self) -> bool {
+        self.role.is_none()
+    }
+
     pub(super) fn leads(&self) -> bool {
         self.role.is_some_and(|(role, _)| role == Role::Leader)
     }

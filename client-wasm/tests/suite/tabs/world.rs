@@ -40,6 +40,8 @@ pub(super) struct World {
     pub(super) written: u32,
     /// Whether the agents have finished.
     pub(super) has_ended: bool,
+    /// Whether the faults are over; those who sleep now go on sleeping.
+    pub(super) is_calm: bool,
     /// Inputs the cores were given.
     pub(super) steps: u64,
     pub(super) trace: Trace,
@@ -121,6 +123,7 @@ impl World {
             acts_made: 0,
             written: 0,
             has_ended: false,
+            is_calm: false,
             steps: 0,
             trace: Trace::new(),
         }
@@ -187,6 +190,7 @@ impl World {
                 self.locks.return_stolen(&key);
                 self.grant_locks();
             }
+            Event::Thaw(_) | Event::Restore(_) if self.is_calm => {}
             Event::Thaw(tab) => self.thaw(tab),
             Event::Restore(tab) => self.restore(tab),
             Event::Heal => self.weather.partition.clear(),
