@@ -116,7 +116,6 @@ export class ClientObject<A extends App = App> implements Client<A>, Port {
     for (const key of [...this.#acts.keys()]) this.#refused(key, failure("closed", "the client was closed"));
     this.#setStatus("closed", null, null);
     this.#raw = undefined;
-    this.#unlock?.();
     this.#outbox?.close(forget);
   }
 

@@ -49,10 +49,12 @@ export function identify(url: string, as: string | undefined, token?: string): I
 export async function groupOf(rights: string): Promise<Group> {
   const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(rights));
   const key = KEY_PREFIX + hex(new Uint8Array(digest));
-  // Tabs that begin together agree on one id.
-  return navigator.locks.request(`${key} id`, () => {
-    const id = localStorage.getItem(key) ?? randomId();
-    localStorage.setItem(key, id);
-    return { key, id };
+  let id = localStorage.getItem(key);
+  // Tabs that begin together, and are the first, agree on one.
+  id ??= await navigator.locks.request(`${key} id`, () => {
+    const agreed = localStorage.getItem(key) ?? randomId();
+    localStorage.setItem(key, agreed);
+    return agreed;
   });
+  return { key, id };
 }

@@ -13,7 +13,6 @@ export function lock(name: string, granted: () => void, lost: () => void, failed
   let ended = failed;
   const taken = async () => {
     await navigator.locks.request(name, { signal: request.signal }, () => {
-      if (request.signal.aborted) return;
       ended = lost;
       granted();
       return held;
