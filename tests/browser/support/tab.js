@@ -7,7 +7,8 @@ const PAUSED_TIMEOUT_MS = 10_000;
 
 export class Tab {
   #debugger;
-  /** The last offset that {@link taken} has given out, for whoever checks it. */
+  isVisible = true;
+  /** The last offset of what {@link taken} gave that was compared with the log. */
   checked = 0;
 
   constructor(page, server, session) {
@@ -54,12 +55,13 @@ export class Tab {
   }
 
   /** What it shows, and the batches that came since it was asked last. */
-  taken() {
-    return this.page.evaluate(() => ({
-      transcript: tab.session.transcript(),
-      batches: tab.batches.splice(0),
-      failed: tab.failed,
-    }));
+  async taken() {
+    // As text, which is by far the cheaper way out of a page for hundreds of events.
+    const text = await this.page.evaluate(() => {
+      const { session, batches, failed } = tab;
+      return JSON.stringify({ transcript: session.transcript(), batches: batches.splice(0), failed });
+    });
+    return JSON.parse(text);
   }
 
   /** The longest time without an event after `from`, and before the last one; ms. */
@@ -72,14 +74,29 @@ export class Tab {
     }, from);
   }
 
-  /** Sends a message; its ack is awaited by {@link acks}. */
-  async send(message) {
-    await this.page.evaluate((message) => void tab.acks.push(tab.session.send(message)), message);
+  /** Sends messages, one each `paceMs`; their acks are awaited by {@link acks}. */
+  async sends(messages, paceMs) {
+    await this.page.evaluate(async ({ messages, paceMs }) => {
+      for (const message of messages) {
+        tab.acks.push(tab.session.send(message));
+        await new Promise((resolve) => setTimeout(resolve, paceMs));
+      }
+    }, { messages, paceMs });
   }
 
-  /** What the server has said to every message sent here. */
+  /** Waits until every message sent here has its ack. */
   acks() {
     return this.page.evaluate(() => Promise.all(tab.acks));
+  }
+
+  /** After a while stops a run and sends a message in one go, and says how both went. */
+  stopsAndSends(run, message, afterMs) {
+    return this.page.evaluate(async ({ run, message, afterMs }) => {
+      await new Promise((resolve) => setTimeout(resolve, afterMs));
+      const stopped = tab.session.stop({ run }).then((receipt) => receipt.ended());
+      const [ended, { offset }] = await Promise.all([stopped, tab.session.send(message)]);
+      return { ended, offset };
+    }, { run, message, afterMs });
   }
 
   /** Kills its process and all that live in it. Resolves when it is dead. */
@@ -122,6 +139,7 @@ export class Tab {
 
   /** What the page is told, `visible` or `hidden`: a browser without a screen shows every tab. */
   async becomes(visibility) {
+    this.isVisible = visibility === "visible";
     await this.page.evaluate((visibility) => {
       Object.defineProperty(document, "visibilityState", { configurable: true, get: () => visibility });
       Object.defineProperty(document, "hidden", { configurable: true, get: () => visibility === "hidden" });

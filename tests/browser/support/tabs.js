@@ -6,7 +6,7 @@ import { Tab } from "./tab.js";
 import { connections, Tail } from "./tail.js";
 
 const SETTLE_TIMEOUT_MS = 20_000;
-const LOOK_MS = [25];
+const LOOK_MS = [50];
 
 export class Tabs {
   /** Those that live and run. */
@@ -31,6 +31,14 @@ export class Tabs {
       const tab = new Tab(await this.#context.newPage(), this.#server, this.#session);
       this.present.push(await tab.open());
     }
+  }
+
+  /** Opens one by a script of `tab`, whose process it shares. */
+  async openFrom(tab) {
+    const child = await tab.opens();
+    this.present.push(child);
+    await this.settled();
+    return child;
   }
 
   /** From now on `tab` is not looked at. */

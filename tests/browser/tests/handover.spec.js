@@ -8,7 +8,7 @@ import { Tabs } from "../support/tabs.js";
 import { report } from "../support/times.js";
 
 const TABS = 4;
-/** So many times as many handovers: for a soak that is longer than a check of each change. */
+/** So many times as many handovers, for a soak that is longer than the check of a change. */
 const SOAK = Number(process.env.SOAK ?? 1);
 /** What a handover takes, with all that is looked at after it, on a busy machine. */
 const HANDOVER_TIMEOUT_MS = 15_000;
@@ -16,16 +16,23 @@ const SETUP_TIMEOUT_MS = 60_000;
 
 /** One that writes for as long as the test goes on, 50 numbers a second. */
 const ENDLESS = ["--name", "assistant", "--numbers", "4000000000", "--pace-ms", "20"];
-/** One that answers in half a second. */
-const BRIEF = ["--name", "brief", "--numbers", "20", "--pace-ms", "25"];
-const AGENTS = 2;
+/** One that is done at once. */
+const BRIEF = ["--name", "brief", "--numbers", "10", "--pace-ms", "10"];
+/** One that is there to be stopped. */
+const PATIENT = ["--name", "patient", "--numbers", "4000000000", "--pace-ms", "50"];
+const AGENTS = [ENDLESS, BRIEF, PATIENT];
+
+/** The messages that are on their way during a handover: before it, in it, after it. */
+const SENDS = 5;
+const SEND_PACE_MS = 12;
+/** Acts come so much later in each round: a round finds the leader alive, dying or dead. */
+const ROUND_STEP_MS = 4;
 
 const test = base.extend({
   /** Tabs on a session in which a run streams. */
   tabs: async ({ context, server, session, agent, complaints }, use) => {
-    await agent("counting-agent", { words: ENDLESS });
-    await agent("counting-agent", { words: BRIEF });
-    const tabs = new Tabs(context, server, session, { others: AGENTS });
+    await Promise.all(AGENTS.map((words) => agent("counting-agent", { words })));
+    const tabs = new Tabs(context, server, session, { others: AGENTS.length });
     await server.append(session, "user/ada", { kind: "message", id: "begin", role: "user", text: "Count" });
     await tabs.open(TABS);
     await tabs.settled();
@@ -34,7 +41,7 @@ const test = base.extend({
   },
 });
 
-// Pages that are left are kept, as browsers of readers do.
+// Pages that are left are kept, as the browsers of readers do.
 test.use({
   launchOptions: [
     async ({ launchOptions }, use) => use({ ...launchOptions, ignoreDefaultArgs: ["--disable-back-forward-cache"] }),
@@ -44,65 +51,142 @@ test.use({
 
 /**
  * One handover with messages on their way, and what must hold after it. Gives how long the visible
- * tabs that were left had to wait for an event.
+ * tabs that were left had to wait for an event, and what brings back the tab that went.
  */
-async function handOver(tabs, way, { name, child, changes = true }) {
+async function handOver(tabs, { way, withChild = false, goes = true }, name) {
   const leader = await tabs.leader();
+  const child = withChild ? await tabs.openFrom(leader) : undefined;
   const left = tabs.present.filter((tab) => tab !== leader && tab !== child);
   const [sender] = left;
   const began = Date.now();
-  const [restore] = await Promise.all([
-    way({ leader, child, tabs }),
-    sender.send({ id: name, text: "Count", to: "brief" }),
-  ]);
-  await tabs.settled({ except: changes ? leader : undefined });
-  const gaps = await Promise.all(left.map((tab) => tab.gapSince(began)));
+  const [restore] = await Promise.all([way({ leader, child, tabs }), sender.sends(messages(name), SEND_PACE_MS)]);
+  await tabs.settled({ except: goes ? leader : undefined });
+  const visible = left.filter((tab) => tab.isVisible);
+  const waits = await Promise.all(visible.map((tab) => tab.gapSince(began)));
   await sender.acks();
   await tabs.showTheLog();
-  await restore();
-  await tabs.settled();
-  await tabs.showTheLog();
-  return Math.max(...gaps);
+  return { wait: Math.max(...waits), restore };
 }
 
-/** Each message stands in the log once, and was answered once. */
-async function eachOnce(tabs, names) {
-  const { log } = tabs;
-  const ended = async () => ofKind(await log.read(), "run.ended").length;
-  await expect.poll(ended, { timeout: SETUP_TIMEOUT_MS }).toBe(names.length);
-  const sent = ofKind(log.events, "message").filter(({ to }) => to === "brief");
-  expect(sent.map(({ id }) => id).sort()).toEqual([...names].sort());
-  for (const name of names) expect(outcome(log.events, runFor(log.events, name))).toBe("completed");
+/** The first is for an agent, the others are notes. */
+function messages(name) {
+  const all = Array.from({ length: SENDS }, (_, index) => ({ id: `${name}-${index}`, text: "Count", to: null }));
+  all[0].to = "brief";
+  return all;
+}
+
+/** Each message of each handover stands in the log once, in the order of its tab, and each run ended once. */
+async function eachOnce({ log }, names) {
+  const answered = async () => names.map((name) => outcome(log.events, runFor(log.events, `${name}-0`)));
+  const read = async () => (await log.read(), answered());
+  await expect.poll(read, { timeout: SETUP_TIMEOUT_MS }).toEqual(names.map(() => "completed"));
+  const ids = ofKind(log.events, "message").map(({ id }) => id);
+  expect(ids.filter((id) => id !== "begin")).toEqual(names.flatMap((name) => messages(name).map(({ id }) => id)));
+  expect(ofKind(log.events, "run.ended")).toHaveLength(names.length);
 }
 
 const KINDS = [
   { way: ways.closed, title: "closed", count: 20 },
-  { way: ways.crashed, title: "killed", count: 16 },
-  { way: ways.frozen, title: "frozen", count: 12 },
-  { way: ways.cached, title: "put into the back-forward cache", count: 12 },
-  { way: ways.hidden, title: "hidden", count: 12 },
+  { way: ways.crashed, title: "killed", count: 14 },
+  { way: ways.frozen, title: "frozen", count: 10 },
+  { way: ways.cached, title: "put into the back-forward cache", count: 10 },
+  { way: ways.hidden, title: "hidden", count: 10 },
   { way: ways.reloaded, title: "reloaded", count: 8 },
-  { way: ways.crashedWithChild, title: "killed together with a tab it opened", count: 8, child: true },
-  { way: ways.unheard, title: "not heard by the others for a while", count: 6 },
-  { way: ways.robbed, title: "robbed of its lock", count: 6, changes: false },
+  { way: ways.crashedWithChild, title: "killed together with a tab it opened", count: 6, withChild: true },
+  { way: ways.unheard, title: "not heard by the others for a while", count: 5 },
+  { way: ways.robbed, title: "robbed of its lock", count: 5, goes: false },
 ];
 
-for (const { way, title, count, child, changes } of KINDS) {
+for (const kind of KINDS) {
+  const { way, title, count } = kind;
   test(`a leader that is ${title} is followed by another, and no event is lost or doubled`, async ({ tabs }, testInfo) => {
     testInfo.setTimeout(SETUP_TIMEOUT_MS + count * SOAK * HANDOVER_TIMEOUT_MS);
-    const times = [];
-    const names = [];
-    for (let round = 0; round < count * SOAK; round += 1) {
-      const name = `${way.name}-${round}`;
-      names.push(name);
-      const opened = child && (await (await tabs.leader()).opens());
-      if (opened) {
-        tabs.find(opened);
-        await tabs.settled();
-      }
-      times.push(await handOver(tabs, way, { name, child: opened, changes }));
+    const names = Array.from({ length: count * SOAK }, (_, round) => `${way.name}-${round}`);
+    const waits = [];
+    for (const name of names) {
+      const { wait, restore } = await handOver(tabs, kind, name);
+      waits.push(wait);
+      await restore();
+      await tabs.settled();
+      await tabs.showTheLog();
     }
     await eachOnce(tabs, names);
-    await report(testInfo, { [way.name]: times });
+    await report(testInfo, { [way.name]: waits });
   });
+}
+
+/** With those between them that are not back yet when the next one goes. */
+const MIXED = [ways.frozen, ways.closed, ways.cached, ways.crashed, ways.hidden, ways.reloaded].map((way) => ({ way }));
+
+test("leaders that go in turn in all ways are followed by others, before those that went are back", async ({ tabs }, testInfo) => {
+  const kinds = Array.from({ length: 2 * SOAK }).flatMap(() => MIXED);
+  testInfo.setTimeout(SETUP_TIMEOUT_MS + kinds.length * HANDOVER_TIMEOUT_MS);
+  const names = kinds.map(({ way }, round) => `${way.name}-${round}`);
+  const waits = {};
+  let back = () => {};
+  for (const [round, kind] of kinds.entries()) {
+    const { wait, restore } = await handOver(tabs, kind, names[round]);
+    (waits[kind.way.name] ??= []).push(wait);
+    await back();
+    back = restore;
+    await tabs.settled();
+    await tabs.showTheLog();
+  }
+  await back();
+  await tabs.settled();
+  await tabs.showTheLog();
+  await eachOnce(tabs, names);
+  await report(testInfo, waits);
+});
+
+const STOPS = [
+  { way: ways.closed, title: "closed", rounds: 10 },
+  { way: ways.crashed, title: "killed", rounds: 10 },
+  { way: ways.frozen, title: "frozen", rounds: 4 },
+];
+
+for (const { way, title, rounds } of STOPS) {
+  test(`a stop and a send at the moment the leader is ${title} are applied once, and the receipt ends`, async ({ tabs, server, session }, testInfo) => {
+    testInfo.setTimeout(SETUP_TIMEOUT_MS + rounds * SOAK * HANDOVER_TIMEOUT_MS);
+    const { log } = tabs;
+    for (let round = 0; round < rounds * SOAK; round += 1) {
+      const input = `begin-${round}`;
+      const message = { id: `sent-${round}`, text: "And then?", to: null };
+      await server.append(session, "user/ada", { kind: "message", id: input, role: "user", text: "Count", to: "patient" });
+      const run = await streaming(log, input);
+
+      const leader = await tabs.leader();
+      const follower = tabs.present.find((tab) => tab !== leader);
+      const [restore, { ended, offset }] = await Promise.all([
+        way({ leader, tabs }),
+        follower.stopsAndSends(run, message, (round % rounds) * ROUND_STEP_MS),
+      ]);
+      expect(ended).toEqual([{ run, outcome: "stopped" }]);
+      await log.read();
+      expect(log.events[offset - 1].id).toBe(message.id);
+      const stops = ofKind(log.events, "stop.requested", run);
+      expect(stops).toHaveLength(1);
+      const after = log.events.slice(stops[0].offset).filter((event) => event.run === run);
+      expect(after.map(({ kind }) => kind)).toEqual(["run.ended"]);
+      await tabs.settled({ except: leader });
+      await restore();
+      await tabs.settled();
+    }
+    await tabs.showTheLog();
+    const ids = ofKind(log.events, "message").map(({ id }) => id);
+    expect(ids.filter((id) => id.startsWith("sent-"))).toEqual(
+      Array.from({ length: rounds * SOAK }, (_, round) => `sent-${round}`),
+    );
+  });
+}
+
+/** The run that answers a message, once it writes. */
+async function streaming(log, input) {
+  const writes = async () => {
+    await log.read();
+    const run = runFor(log.events, input);
+    return run !== undefined && ofKind(log.events, "delta", run).length > 0;
+  };
+  await expect.poll(writes).toBe(true);
+  return runFor(log.events, input);
 }
