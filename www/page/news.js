@@ -2,8 +2,8 @@
 
 import { byPrincipal } from "./presence.js";
 
-/** So long a line about the connection stands before one about the company may take its place. */
-const CONNECTION_MIN_MS = 6000;
+/** So long it stands that the connection was lost and found: what comes of that is told by the numbers beside it. */
+const TAKEOVER_MIN_MS = 4000;
 
 /** Writes into `element` what changes between one call of `show` and the next. */
 export function createNews({ element, client, session, isSelf, nameOf }) {
@@ -27,10 +27,10 @@ export function createNews({ element, client, session, isSelf, nameOf }) {
       const now = { role: client.role, cuts: link.cuts, tabs: client.tabs, people: byPrincipal(session.presence) };
       const connection = ofConnection(before, now, link.gapMs);
       const company = before && (ofTabs(before, now) ?? ofPeople(before, now, isSelf, nameOf));
+      if (connection && before) keepUntil = performance.now() + TAKEOVER_MIN_MS;
+      if (connection) say(connection);
+      else if (company && performance.now() >= keepUntil) say(company);
       before = now;
-      if (connection) keepUntil = performance.now() + CONNECTION_MIN_MS;
-      else if (performance.now() < keepUntil) return;
-      if (connection ?? company) say(connection ?? company);
     },
   };
 }

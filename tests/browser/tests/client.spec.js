@@ -1,59 +1,7 @@
 // The built package in a page of its own: what it leaves behind, and what may be called from where.
 
+import { keepBooks, NOTHING } from "../support/books.js";
 import { expect, test } from "../support/test.js";
-
-/** Counts what a script could leave behind. Runs before any script of the page. */
-function keepBooks() {
-  const timers = new Set();
-  const listeners = new Set();
-  const sockets = [];
-  globalThis.left = () => ({
-    timers: timers.size,
-    listeners: listeners.size,
-    sockets: sockets.filter((socket) => socket.readyState < WebSocket.CLOSING).length,
-  });
-  globalThis.socketsMade = () => sockets.length;
-  for (const [start, stop] of [["setTimeout", "clearTimeout"], ["requestAnimationFrame", "cancelAnimationFrame"]]) {
-    const [set, clear] = [globalThis[start], globalThis[stop]];
-    globalThis[start] = (fn, ...rest) => {
-      const id = set((...args) => (timers.delete(`${start} ${id}`), fn(...args)), ...rest);
-      timers.add(`${start} ${id}`);
-      return id;
-    };
-    globalThis[stop] = (id) => (timers.delete(`${start} ${id}`), clear(id));
-  }
-  const [set, clear] = [setInterval, clearInterval];
-  globalThis.setInterval = (...rest) => {
-    const id = set(...rest);
-    timers.add(`setInterval ${id}`);
-    return id;
-  };
-  globalThis.clearInterval = (id) => (timers.delete(`setInterval ${id}`), clear(id));
-  for (const target of [globalThis, document]) {
-    const { addEventListener: add, removeEventListener: remove } = target;
-    const names = new Map();
-    const nameOf = (type, fn) => {
-      if (!names.has(fn)) names.set(fn, names.size);
-      return `${target === document} ${type} ${names.get(fn)}`;
-    };
-    target.addEventListener = (type, fn, ...rest) => {
-      listeners.add(nameOf(type, fn));
-      add.call(target, type, fn, ...rest);
-    };
-    target.removeEventListener = (type, fn, ...rest) => {
-      listeners.delete(nameOf(type, fn));
-      remove.call(target, type, fn, ...rest);
-    };
-  }
-  globalThis.WebSocket = class extends WebSocket {
-    constructor(...words) {
-      super(...words);
-      sockets.push(this);
-    }
-  };
-}
-
-const NOTHING = { timers: 0, listeners: 0, sockets: 0 };
 
 test.beforeEach(async ({ page, server, complaints }) => {
   expect(complaints).toEqual([]);
@@ -64,10 +12,10 @@ test.beforeEach(async ({ page, server, complaints }) => {
 });
 
 test("importing and connecting open nothing before the first session", async ({ page }) => {
-  const left = await page.evaluate(() => {
+  const left = await page.evaluate(async () => {
     const client = connect();
     client.subscribe(() => {});
-    const left = globalThis.left();
+    const left = await globalThis.left();
     client.close();
     return left;
   });

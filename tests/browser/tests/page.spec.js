@@ -135,7 +135,7 @@ test("what was typed is kept through faults and answers", async ({ chat, agent, 
 
 test("the page says who it is for, and what the connection is doing", async ({ chat, page, network }) => {
   await chat.open({ url: network.url, as: "Ada Lovelace" });
-  await expect(page.getByTestId("role")).toHaveText("solo");
+  await expect(page.getByTestId("role")).toHaveText("leader");
   await chat.send("Hello");
   await expect(chat.messages).toHaveAttribute("data-state", "sent");
   expect((await chat.showsTheLog())[0].from).toEqual({ kind: "user", id: "Ada Lovelace" });
