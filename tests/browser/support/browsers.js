@@ -1,4 +1,4 @@
-// Browsers as tests need them: contexts of their own, and how many connections the server counts.
+// Pages without the demo in them, and how many connections the server counts for them.
 
 import { expect } from "@playwright/test";
 import { Peer } from "./peer.js";
@@ -15,17 +15,6 @@ export const test = base.extend({
   peer: async ({ context, server, complaints }, use) => {
     await use(async (of = context, url = server.url) => new Peer(await of.newPage(), url).open());
     expect(complaints).toEqual([]);
-  },
-
-  /** Makes another device: a context that shares nothing with the others. */
-  device: async ({ browser }, use) => {
-    const contexts = [];
-    await use(async (options) => {
-      const context = await browser.newContext(options);
-      contexts.push(context);
-      return context;
-    });
-    for (const context of contexts) await context.close();
   },
 
   /** Waits until the server counts `count` WebSockets. */

@@ -61,7 +61,18 @@ export const test = base.extend({
   /** The page, not opened yet. */
   chat: async ({ page, server, session, complaints }, use) => use(new Chat(page, server, session)),
 
-  /** Makes another page on the same session. */
+  /** Makes another device: a context that shares nothing with the others. */
+  device: async ({ browser }, use) => {
+    const contexts = [];
+    await use(async (options) => {
+      const context = await browser.newContext(options);
+      contexts.push(context);
+      return context;
+    });
+    for (const context of contexts) await context.close();
+  },
+
+  /** Makes another page on the same session: a tab beside the first, or one of the device `of`. */
   newChat: async ({ context, server, session, complaints }, use) =>
-    use(async () => new Chat(await context.newPage(), server, session)),
+    use(async (of = context) => new Chat(await of.newPage(), server, session)),
 });

@@ -86,13 +86,13 @@ test("a stop pressed in a follower ends the answer in every tab", async ({ chat,
   }
 });
 
-test("who comes and goes on other devices is said and shown", async ({ chat, browser, server, session, agent }) => {
+test("who comes and goes on other devices is said and shown", async ({ chat, newChat, device }) => {
   await chat.open({ as: "Ada" });
-  const context = await browser.newContext();
-  const grace = await new Chat(await context.newPage(), server, session).open({ as: "Grace" });
+  const context = await device();
+  const grace = await (await newChat(context)).open({ as: "Grace" });
   await shows(chat, "presence").toHaveText("Ada (you)1 tabGrace1 tab");
   await shows(grace, "presence").toHaveText("Grace (you)1 tabAda1 tab");
-  const second = await new Chat(await context.newPage(), server, session).open({ as: "Ada" });
+  const second = await (await newChat(context)).open({ as: "Ada" });
   await shows(chat, "presence").toHaveText(/Ada \(you\)1 \+ 1 tabs, 2 devices/);
   await second.page.close();
   await shows(chat, "presence").toHaveText("Ada (you)1 tabGrace1 tab");
@@ -121,18 +121,17 @@ test("a tab whose network is cut is alone with that, and joins the others again"
   await expect.poll(() => connections(server)).toBe(2);
 });
 
-test("a narrow page has room for whoever is here", async ({ chat, openFrom, browser, server, session, page }) => {
+test("a narrow page has room for whoever is here", async ({ chat, openFrom, newChat, device, page }) => {
   await page.setViewportSize({ width: 360, height: 640 });
   await chat.open({ as: "A".repeat(60) });
   await openFrom(chat);
-  const context = await browser.newContext();
+  const context = await device();
   for (const name of ["Grace Brewster Murray Hopper", "Alan", "Edsger", "Barbara"]) {
-    await new Chat(await context.newPage(), server, session).open({ as: name });
+    await (await newChat(context)).open({ as: name });
   }
   await expect(page.locator(".person")).toHaveCount(5);
   expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBe(0);
   for (const name of ["role", "tabs", "news", "new-tab", "cut", "composer"]) {
     await expect(page.getByTestId(name)).toBeInViewport({ ratio: 1 });
   }
-  await context.close();
 });

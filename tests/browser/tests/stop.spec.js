@@ -126,7 +126,7 @@ test("an input cancelled before an agent took it is never answered", async ({ ch
   expect(ofKind(events, "run.started")).toHaveLength(1);
 });
 
-test("a stop of everything delivered late leaves a newer run alone", async ({ chat, agent, newChat }) => {
+test("a stop of everything delivered late leaves a newer run alone", async ({ chat, agent, newChat, device }) => {
   await agent();
   await chat.open();
   await chat.send(FIGURES);
@@ -136,7 +136,7 @@ test("a stop of everything delivered late leaves a newer run alone", async ({ ch
   await chat.page.keyboard.press("Escape");
   await expect(chat.stop).toHaveText("Stopping…");
 
-  const other = await (await newChat()).open();
+  const other = await (await newChat(await device())).open();
   await other.stop.click();
   await other.isState(0, "stopped");
   await other.send(FIGURES);
@@ -153,7 +153,7 @@ test("a stop of everything delivered late leaves a newer run alone", async ({ ch
   expect(outcome(events, newer)).toBe("completed");
 });
 
-test("a stop of everything delivered late spares the input sent since", async ({ chat, agent, newChat }) => {
+test("a stop of everything delivered late spares the input sent since", async ({ chat, agent, newChat, device }) => {
   await agent();
   await chat.open();
   await chat.send(FIGURES);
@@ -162,7 +162,7 @@ test("a stop of everything delivered late spares the input sent since", async ({
   await expect(chat.status).toHaveText("waiting");
   await chat.page.keyboard.press("Escape");
 
-  const other = await (await newChat()).open();
+  const other = await (await newChat(await device())).open();
   await other.send("Hello");
   await expect(other.messages.last()).toHaveAttribute("data-state", "sent");
   expect(outcome(await other.events(), older), "the stop came while it streamed").toBeUndefined();
