@@ -116,7 +116,8 @@ export class ClientObject<A extends App = App> implements Client<A>, Port {
     for (const key of [...this.#acts.keys()]) this.#refused(key, failure("closed", "the client was closed"));
     this.#setStatus("closed", null, null);
     this.#raw = undefined;
-    this.#outbox?.close(forget);
+    if (forget) void this.#forget();
+    else this.#outbox?.close(false);
   }
 
   [Symbol.dispose](): void {
@@ -164,10 +165,9 @@ export class ClientObject<A extends App = App> implements Client<A>, Port {
     if (typeof WebSocket !== "function") {
       throw failure("not_supported", "there is no WebSocket here: pass one, connect(url, { WebSocket })");
     }
-    const { as, token, tabs, outbox } = this.#options;
+    const { as, token, tabs } = this.#options;
     this.#shares = tabs !== "solo" && canShare();
-    if (outbox !== "memory" && canStore()) this.#outbox = new Outbox((entries) => this.#recovered(entries));
-    if (!token) this.#identify();
+    this.#keep();
     return core({
       url: this.#url,
       client: (this.#id = randomId()),
@@ -253,6 +253,22 @@ export class ClientObject<A extends App = App> implements Client<A>, Port {
     this.#acts.delete(key);
     act.owner?.refused(key.slice(act.owner.id.length + 1), error);
     act.end.reject(error);
+  }
+
+  // ---- What outlives the page ----
+
+  #keep(): void {
+    const { outbox, token } = this.#options;
+    if (outbox === "memory" || !canStore()) return;
+    this.#outbox = new Outbox((entries) => this.#recovered(entries));
+    if (!token) this.#identify();
+  }
+
+  // Also what an earlier page stored, of which this one knows nothing yet.
+  async #forget(): Promise<void> {
+    if (!this.#outbox) this.#keep();
+    if (this.#principal === undefined && this.#options.token) await this.#fetchToken();
+    this.#outbox?.close(true);
   }
 
   #recovered(entries: Entry[]): void {

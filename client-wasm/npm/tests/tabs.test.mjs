@@ -221,6 +221,23 @@ test("close with forget leaves nothing for the next page", async (t) => {
   assert.deepEqual(texts(session), []);
 });
 
+for (const [what, options] of [["a name", {}], ["a token", { as: undefined, token: async () => token({ sub: "ann" }) }]]) {
+  test(`close with forget deletes what an earlier page stored under ${what}, though nothing was opened`, async (t) => {
+    const { server, open } = start(t);
+    server.answer(false);
+    const earlier = open(options);
+    earlier.session("s").send({ id: "m1", text: "hello" }).catch(() => {});
+    await stored(1);
+    earlier.close();
+    open({ ...options, outbox: "memory" }).close({ forget: true });
+    await stored(1);
+    const before = server.sockets.length;
+    open(options).close({ forget: true });
+    await stored(0);
+    assert.equal(server.sockets.length, before);
+  });
+}
+
 test("with an outbox in memory nothing is stored", async (t) => {
   const { server, live, open } = start(t);
   t.mock.method(indexedDB, "open", assert.fail);
