@@ -28,9 +28,6 @@ const BATCH_MAX: usize = 3;
 /// Events in one page: few for the same reason.
 const PAGE_MAX: usize = 40;
 
-/// No connection has this number.
-const NOBODY: u32 = 0;
-
 /// Frames to send, with the connections they are for.
 pub(crate) type Frames = Vec<(u32, String)>;
 
@@ -114,7 +111,7 @@ impl Server {
         self.connections.get(&connection).is_some_and(|peer| peer.writer.is_some())
     }
 
-    /// Takes an event over HTTP: its fate is in the log.
+    /// Takes an event over HTTP. It has to be one that is admitted.
     pub(crate) fn write(&mut self, now: u64, session: &SessionId, principal: &str, event: &str) {
         let principal = auth::claimed(Some(principal)).unwrap();
         let writer = Writer { principal, connection: None };
@@ -122,7 +119,7 @@ impl Server {
         let (session, events) = (session.clone(), vec![&*event]);
         let frame =
             Publish { request: None, session: session.clone(), log: None, producer: None, events };
-        self.log(&session).publish(now, writer, NOBODY, frame);
+        self.log(&session).write(now, writer, frame);
     }
 
     /// Takes a frame.

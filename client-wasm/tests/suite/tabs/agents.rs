@@ -38,7 +38,8 @@ impl World {
                 json!({"kind": "run.ended", "run": run, "outcome": "completed"})
             } else {
                 let message = format!("a-{run}");
-                json!({"kind": "delta", "run": run, "message": message, "text": "word "})
+                let id = format!("d{}", self.written);
+                json!({"kind": "delta", "id": id, "run": run, "message": message, "text": "word "})
             }
         };
         self.server.write(self.now, session, AGENT, &event.to_string());

@@ -79,6 +79,7 @@ impl World {
     pub(super) fn transmit(&mut self, tab: TabId, socket: u32, text: String) {
         let delay = self.random.within(self.weather.latency_ms.clone());
         let Some(connection) = self.connection_of(tab, socket) else { return };
+        self.fetches += u32::from(text.contains("\"type\":\"fetch\""));
         let found = self.connections.get_mut(&connection).unwrap();
         if !found.is_cut {
             found.up_at = found.up_at.max(self.now + delay);

@@ -32,6 +32,8 @@ pub(super) struct World {
     pub(super) tabs: Vec<Tab>,
     pub(super) connections: BTreeMap<u32, Connection>,
     pub(super) connections_made: u32,
+    /// Pages that were asked for.
+    pub(super) fetches: u32,
     pub(super) locks: Locks,
     /// When the last message from one tab to another arrives.
     pub(super) lines: BTreeMap<(TabId, TabId), u64>,
@@ -117,6 +119,7 @@ impl World {
             tabs: Vec::new(),
             connections: BTreeMap::new(),
             connections_made: 0,
+            fetches: 0,
             locks: Locks::default(),
             lines: BTreeMap::new(),
             acts: Acts::default(),

@@ -130,14 +130,31 @@ impl Log {
         connection: u32,
         frame: PublishFrame<'_>,
     ) {
-        let PublishFrame { request, log, producer, events, .. } = frame;
+        let request = frame.request;
+        let result = self.admit(now, writer, frame);
+        self.waiting.push(Answer { connection, asked: Asked::Publish(request, result) });
+    }
+
+    /// Takes a publish of somebody who waits for no answer.
+    pub(super) fn write(&mut self, now: u64, writer: Writer, frame: PublishFrame<'_>) {
+        if let Err(refusal) = self.admit(now, writer, frame) {
+            panic!("{}", refusal.problem);
+        }
+    }
+
+    fn admit(
+        &mut self,
+        now: u64,
+        writer: Writer,
+        frame: PublishFrame<'_>,
+    ) -> Result<Published, Refusal> {
+        let PublishFrame { log, producer, events, .. } = frame;
         let draft = |(index, event): (usize, &&serde_json::value::RawValue)| {
             Draft::parse(event.get()).map_err(|problem| Refusal { problem, index: Some(index) })
         };
         let drafts = events.iter().enumerate().map(draft).collect();
         let publish = Publish { writer, log, producer, declare_epoch: false, drafts };
-        let result = self.state.publish(publish, now);
-        self.waiting.push(Answer { connection, asked: Asked::Publish(request, result) });
+        self.state.publish(publish, now)
     }
 
     pub(super) fn renew(&mut self, writer: &Writer, runs: &[Id]) {
