@@ -101,25 +101,31 @@ test("who comes and goes on other devices is said and shown", async ({ chat, new
   await shows(chat, "news").toHaveText("Grace left.");
 });
 
-test("a tab whose network is cut is alone with that, and joins the others again", async ({ chat, openFrom, agent, server }) => {
-  await agent();
-  await chat.open();
-  const other = await openFrom(chat);
-  await chat.send(FIGURES);
-  await other.isStreaming();
-  await chat.page.getByTestId("cut").check();
-  await expect(chat.status).toHaveText("waiting");
-  await shows(other, "role").toHaveText("leader");
-  await other.isState(0, "completed", 40_000);
-  await other.showsTheLog();
-  await chat.page.getByTestId("cut").uncheck();
-  for (const each of [chat, other]) await each.isState(0, "completed");
-  for (const each of [chat, other]) await each.showsTheLog();
-  const roles = () => Promise.all([chat, other].map((each) => each.page.getByTestId("role").textContent()));
-  await expect.poll(async () => (await roles()).sort()).toEqual(["follower", "leader"]);
-  // One of the two is the agent's.
-  await expect.poll(() => connections(server)).toBe(2);
-});
+for (const [role, rank] of [["leader", 0], ["follower", 1]]) {
+  test(`a ${role} whose network is cut is alone with that, and joins the others again`, async ({ chat, openFrom, agent, server }) => {
+    await agent();
+    await chat.open();
+    const tabs = [chat, await openFrom(chat)];
+    await chat.send(FIGURES);
+    for (const each of tabs) await each.isStreaming();
+    const [cut, other] = [tabs[rank], tabs[1 - rank]];
+    await shows(cut, "role").toHaveText(role);
+    await cut.page.getByTestId("cut").check();
+    await expect(cut.status).toHaveText("waiting");
+    await shows(other, "role").toHaveText("leader");
+    await other.isState(0, "completed", 40_000);
+    await other.showsTheLog();
+    expect(Number(await cut.page.getByTestId("offset").textContent())).toBeLessThan((await cut.events()).length);
+
+    await cut.page.getByTestId("cut").uncheck();
+    for (const each of tabs) await each.isState(0, "completed");
+    for (const each of tabs) await each.showsTheLog();
+    const roles = () => Promise.all(tabs.map((each) => each.page.getByTestId("role").textContent()));
+    await expect.poll(async () => (await roles()).sort()).toEqual(["follower", "leader"]);
+    // One of the two is the agent's.
+    await expect.poll(() => connections(server)).toBe(2);
+  });
+}
 
 test("a narrow page has room for whoever is here", async ({ chat, openFrom, newChat, device, page }) => {
   await page.setViewportSize({ width: 360, height: 640 });

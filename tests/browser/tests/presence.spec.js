@@ -86,6 +86,25 @@ test("a device all of whose tabs are killed is gone within a heartbeat", async (
   expect(tookMs).toBeGreaterThan(GRACE_MS - 1_000);
 });
 
+for (const [role, rank] of [["leader", 0], ["follower", 1]]) {
+  test(`a ${role} that is killed is counted no more within a heartbeat`, async ({ peer, device, session }) => {
+    const watcher = await (await (await peer(await device())).connect([session], { as: "user/grace" })).isReady();
+    const tabs = [await peer(), await peer(), await peer()];
+    for (const tab of tabs) await (await tab.connect([session], { as: "user/ada" })).isReady();
+    await expect.poll(() => members(watcher, session)).toEqual([["user/ada", 3], ["user/grace", 1]]);
+    expect(await tabs[rank].role()).toBe(role);
+    const killed = Date.now();
+    await tabs[rank].crash();
+    for (const each of [watcher, tabs[2]]) {
+      await expect
+        .poll(() => members(each, session), { timeout: HEARTBEAT_MS - (Date.now() - killed), intervals: [50] })
+        .toEqual([["user/ada", 2], ["user/grace", 1]]);
+    }
+    console.log(`  a killed ${role} was counted no more after ${Date.now() - killed} ms`);
+    await expect.poll(async () => (await tabs[2].now()).tabs).toBe(2);
+  });
+}
+
 test.describe("with a heartbeat of a second", () => {
   test.use({ serverWords: ["--heartbeat-ms", "1000"] });
 
