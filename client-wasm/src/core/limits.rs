@@ -51,6 +51,8 @@ pub const QUIET_HIDDEN_MS: u64 = 10_000;
 /// How often at most the silence to wait for doubles, when the server keeps preferring a socket
 /// whose tab is never heard.
 pub const QUIET_DOUBLINGS_MAX: u32 = 6;
+/// A leader that was heard for this long ends the doubling.
+pub const SETTLED_MS: u64 = 30_000;
 /// How often a follower says that it is alive, in answer to beats.
 pub const HERE_MS: u64 = 4_000;
 /// A follower silent for this long counts as gone.

@@ -16,7 +16,7 @@ use super::frames::{Frame, strings};
 use super::input::Group;
 use super::limits::{
     BEAT_MS, HERE_MS, MEMBER_TIMEOUT_MS, QUIET_DOUBLINGS_MAX, QUIET_HIDDEN_MS, QUIET_MS,
-    TOKEN_TIMEOUT_MS,
+    SETTLED_MS, TOKEN_TIMEOUT_MS,
 };
 use super::liveness::Deadline;
 use super::output::{Cargo, Output, Role, Status};
@@ -35,8 +35,13 @@ pub(super) struct Tabs {
     is_visible: bool,
     /// The highest number of a term seen.
     number: u64,
-    /// How often the server preferred another socket of the group since a beat was heard.
+    /// How often the server preferred a socket of the group whose tab was not heard, and when it
+    /// last did.
     replaced: u32,
+    replaced_at: u64,
+    /// When the leader this tab follows was first heard, and last.
+    led_since: u64,
+    led_at: u64,
     published: (Role, u32),
 }
 
@@ -109,6 +114,9 @@ impl Tabs {
             is_visible: true,
             number: 0,
             replaced: 0,
+            replaced_at: 0,
+            led_since: 0,
+            led_at: 0,
             published: (Role::Solo, 1),
         }
     }
@@ -294,6 +302,7 @@ impl Tabs {
             return false;
         }
         self.replaced = (self.replaced + 1).min(QUIET_DOUBLINGS_MAX);
+        self.replaced_at = now;
         self.follow_nobody(now, out);
         true
     }
@@ -342,7 +351,9 @@ impl Tabs {
                 false
             }
             State::Follower { leader: Some(known), .. } => {
-                if leader.is_below(known.number, &known.tab) {
+                // One that is silent has no claim any more, however high its term.
+                let is_heard = now < self.led_at.saturating_add(QUIET_MS);
+                if is_heard && leader.is_below(known.number, &known.tab) {
                     return false;
                 }
                 known.tab == leader.tab && known.number == leader.number
@@ -351,7 +362,17 @@ impl Tabs {
             State::Solo | State::Idle | State::Joining { .. } | State::Away => return false,
         };
         self.number = self.number.max(leader.number);
-        self.replaced = 0;
+        if !known {
+            self.led_since = now;
+        }
+        self.led_at = now;
+        // It was replaced by a leader it hears, or that is long ago. A beat in between may be of a
+        // tab that only took over from it, and is going to be replaced like it.
+        if now <= self.replaced_at.saturating_add(BEAT_MS)
+            || now >= self.led_since.saturating_add(SETTLED_MS)
+        {
+            self.replaced = 0;
+        }
         if self.lock == Lock::Held {
             self.lock = Lock::None;
             out.push_back(Output::Unlock);
