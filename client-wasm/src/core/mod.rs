@@ -69,6 +69,7 @@ pub struct Client<N> {
     /// Who is attached to which session, as the server last said.
     presences: Vec<(SessionId, N)>,
     keeps: bool,
+    has_recovered: bool,
     /// What the app knows of the connection: status, time of the next attempt, whether it failed.
     published: (Status, Option<u64>, bool),
     event_max_bytes: usize,
@@ -109,6 +110,7 @@ impl<N: Node + Clone> Client<N> {
             relay_due: 0,
             presences: Vec::new(),
             keeps,
+            has_recovered: false,
             published: (Status::Connecting, None, false),
             event_max_bytes: EVENT_MAX_BYTES,
             lease_ping_at: 0,
@@ -299,6 +301,10 @@ impl<N: Node + Clone> Client<N> {
         } else if !self.tabs.holds_connection() {
             self.connection.stand_down(now, out);
         } else if self.is_started {
+            // What an earlier page left is shown before there is a connection to send it on.
+            if self.keeps && !std::mem::replace(&mut self.has_recovered, true) {
+                out.push_back(Output::Recover);
+            }
             self.connection.start(now, self.tabs.group_id(), out);
         }
         if !self.tabs.leads() {
