@@ -25,7 +25,7 @@ impl World {
         self.written += 1;
         let log = self.server.log(session);
         let runs = log.open_runs();
-        let input = log.input().map(ToString::to_string);
+        let input = log.input().map(|input| input.to_string());
         let name = format!("r{}", self.written);
         let event = if runs.is_empty() || (runs.len() < RUNS_MAX && self.random.percent(10)) {
             started(&name, input)

@@ -85,8 +85,8 @@ impl Log {
     }
 
     /// The oldest message that waits for an agent.
-    pub(crate) fn input(&self) -> Option<&Id> {
-        self.offers.first().map(|offer| &offer.input)
+    pub(crate) fn input(&self) -> Option<Id> {
+        self.state.offers().into_iter().next().map(|offer| offer.input)
     }
 
     /// Whether all is said and done: nothing to sync, no open run, no input that waits.
