@@ -8,7 +8,7 @@ import { test as base } from "./test.js";
 export { expect };
 
 /** For so long a number that must not change is looked at: longer than any takeover. */
-export const STEADY_MS = 4_000;
+const STEADY_MS = 4_000;
 
 export const test = base.extend({
   /** Opens a page of a context, the test's own if none is named, on the server or on what is at `url`. */
