@@ -18,6 +18,7 @@ pub(super) struct Trace {
     hasher: DefaultHasher,
     lines: VecDeque<String>,
     is_loud: bool,
+    inputs: u64,
 }
 
 impl Trace {
@@ -26,11 +27,13 @@ impl Trace {
             hasher: DefaultHasher::new(),
             lines: VecDeque::new(),
             is_loud: std::env::var_os("TABS_TRACE").is_some(),
+            inputs: 0,
         }
     }
 
     #[expect(clippy::wildcard_enum_match_arm, reason = "the others are short")]
     pub(super) fn input(&mut self, now: u64, tab: TabId, input: &Input<Value>) {
+        self.inputs += 1;
         let what = match input {
             // Noted as it came.
             Input::Frame { socket, .. } => format!("Frame on {socket}"),
@@ -93,10 +96,11 @@ fn kind(cargo: Option<&Value>) -> String {
 
 impl Drop for Trace {
     fn drop(&mut self) {
-        if std::thread::panicking() && !self.is_loud {
+        if std::thread::panicking() {
             for line in &self.lines {
                 eprintln!("{line}");
             }
+            eprintln!("after {} steps", self.inputs);
         }
     }
 }
