@@ -48,6 +48,8 @@ pub const BEAT_MS: u64 = 1_000;
 pub const QUIET_MS: u64 = 2_000;
 /// The same for a hidden one, for which it is less urgent, and whose timers may be late.
 pub const QUIET_HIDDEN_MS: u64 = 10_000;
+/// How long a visible follower waits for another's beat when a leader left that had no lock.
+pub const PARTED_MS: u64 = 100;
 /// How often at most the silence to wait for doubles, when the server keeps preferring a socket
 /// whose tab is never heard.
 pub const QUIET_DOUBLINGS_MAX: u32 = 6;

@@ -15,7 +15,7 @@ use durable_sessions_protocol::id::Id;
 use super::frames::{Frame, strings};
 use super::input::Group;
 use super::limits::{
-    BEAT_MS, HERE_MS, MEMBER_TIMEOUT_MS, QUIET_DOUBLINGS_MAX, QUIET_HIDDEN_MS, QUIET_MS,
+    BEAT_MS, HERE_MS, MEMBER_TIMEOUT_MS, PARTED_MS, QUIET_DOUBLINGS_MAX, QUIET_HIDDEN_MS, QUIET_MS,
     SETTLED_MS, TOKEN_TIMEOUT_MS,
 };
 use super::liveness::Deadline;
@@ -316,12 +316,15 @@ impl Tabs {
                 *beat_at = now;
                 members.len() < before
             }
-            State::Follower { leader, .. } if is_tab(leader.as_ref(), from) => {
-                *leader = None;
+            State::Follower { leader, quiet, .. } if is_tab(leader.as_ref(), from) => {
+                let had_lock = leader.take().is_some_and(|leader| leader.has_lock);
                 if self.lock == Lock::Held {
                     self.lead(now, out);
-                } else {
+                } else if had_lock || !self.is_visible {
                     self.expect_beat(now);
+                } else {
+                    // Whoever holds the lock does not lead, so it may be granted to nobody.
+                    *quiet = Deadline::new(now.saturating_add(PARTED_MS));
                 }
                 false
             }

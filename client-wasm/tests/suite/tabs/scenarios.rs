@@ -8,6 +8,8 @@ use super::world::{World, group, session};
 
 /// A tab that takes over has heard nothing for 2 s, and opened a socket.
 const TAKEOVER_MS: u64 = 2_500;
+/// One that heard its leader leave waits only for others that did.
+const PARTING_MS: u64 = 500;
 
 /// So many tabs of one browser that follow one session, the first one leading.
 fn tabs(count: usize) -> (World, Vec<TabId>) {
@@ -146,6 +148,19 @@ fn a_frozen_leader_is_replaced_and_follows_when_it_thaws() {
     world.run_until(1_000, "the thawed one follows", World::is_well);
     assert_ne!(world.leaders(), [tabs[0]]);
     assert_eq!(world.connections_made, sockets, "it takes nothing back");
+    world.stays_well();
+}
+
+#[test]
+fn a_leader_that_leaves_while_a_frozen_tab_has_the_lock_is_followed_at_once() {
+    let (mut world, tabs) = tabs(4);
+    world.freeze(tabs[0]);
+    world.run_until(TAKEOVER_MS, "another leads", World::is_well);
+    let second = world.leaders()[0];
+    world.suspend(second);
+    world.run_until(PARTING_MS, "a third leads", World::is_well);
+    world.thaw(tabs[0]);
+    world.restore(second);
     world.stays_well();
 }
 
