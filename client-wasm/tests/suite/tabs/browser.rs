@@ -8,6 +8,7 @@ use durable_sessions_protocol::offset::Offset;
 use serde_json::Value;
 
 use super::acts::Stored;
+use super::fence::Fence;
 use super::locks::Request;
 use super::tab::{Channel, Life, Tab, TabId, Task};
 use super::witness::{ReaderWatch, Watch};
@@ -140,6 +141,7 @@ impl World {
             Task::Message { channel, head, cargo } => {
                 if self.tabs[tab.0].channel.as_ref() == Some(&channel) {
                     let head = serde_json::from_str(&head).unwrap();
+                    self.tabs[tab.0].fence.heard(self.now, &head);
                     self.tell(tab, Input::Message { head, cargo });
                 }
             }
@@ -214,12 +216,19 @@ impl World {
             }
             Output::Leave => {
                 self.tabs[tab.0].channel = None;
+                self.tabs[tab.0].fence.forget();
                 self.unlock(tab);
             }
             Output::Lock => self.lock(tab),
             Output::Unlock => self.unlock(tab),
             Output::Post { head, cargo } => self.post(tab, &head, cargo),
-            Output::Role { role, tabs } => self.tabs[tab.0].role = Some((role, tabs)),
+            Output::Role { role, tabs } => {
+                let it = &mut self.tabs[tab.0];
+                it.role = Some((role, tabs));
+                if it.leads() {
+                    it.fence.forget();
+                }
+            }
             Output::Store { session, id, log, event } => {
                 let principal = self.tabs[tab.0].principal.clone();
                 let tab = name(tab);
@@ -298,7 +307,9 @@ impl World {
     }
 
     fn post(&mut self, from: TabId, head: &str, cargo: Cargo<Value>) {
-        let key = self.tabs[from.0].channel.clone().expect("it has joined").key;
+        let it = &mut self.tabs[from.0];
+        it.fence.posted(self.now, &serde_json::from_str(head).unwrap());
+        let key = it.channel.clone().expect("it has joined").key;
         let cargo = match cargo {
             Cargo::None => None,
             Cargo::Frame(frame) => Some(frame),
@@ -351,6 +362,7 @@ impl Tab {
             lock: None,
             token: Token::Granted("token".to_owned()),
             role: None,
+            fence: Fence::default(),
             status: Status::Connecting,
             sessions: std::collections::BTreeMap::new(),
             promises: std::collections::BTreeSet::new(),

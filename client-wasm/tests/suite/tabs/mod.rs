@@ -12,6 +12,7 @@ mod browser;
 mod calm;
 mod chaos;
 mod faults;
+mod fence;
 mod locks;
 mod network;
 mod random;

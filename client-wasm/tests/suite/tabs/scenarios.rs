@@ -1,7 +1,7 @@
 //! What happens to people, one sentence each. The channel is a browser's own: nothing is lost on it.
 
-use durable_sessions_client::core::{Role, SessionStatus, StopTarget, Token};
-use serde_json::Value;
+use durable_sessions_client::core::{Input, Role, SessionStatus, StopTarget, Token};
+use serde_json::{Value, json};
 
 use super::tab::TabId;
 use super::world::{World, group, session};
@@ -162,6 +162,17 @@ fn a_leader_that_leaves_while_a_frozen_tab_has_the_lock_is_followed_at_once() {
     world.thaw(tabs[0]);
     world.restore(second);
     world.stays_well();
+}
+
+#[test]
+fn what_a_leader_said_in_a_term_that_is_over_counts_for_nothing() {
+    let (mut world, tabs) = tabs(2);
+    for term in [0, 2, 1] {
+        let head = json!({"type": "yield", "tab": "tab0", "term": term, "to": "tab1"});
+        world.tell(tabs[1], Input::Message { head, cargo: None });
+        let does_lead = world.tabs[tabs[1].0].leads();
+        assert_eq!(does_lead, term == 1, "term {term}");
+    }
 }
 
 #[test]

@@ -6,6 +6,7 @@ use durable_sessions_client::core::{Client, Group, Role, Status, Token};
 use durable_sessions_protocol::id::{Id, SessionId};
 use serde_json::Value;
 
+use super::fence::Fence;
 use super::locks::Request;
 use super::witness::Watch;
 
@@ -29,6 +30,7 @@ pub(super) struct Tab {
     pub(super) token: Token,
     /// What it says it is, and how many it says there are.
     pub(super) role: Option<(Role, u32)>,
+    pub(super) fence: Fence,
     pub(super) status: Status,
     pub(super) sessions: BTreeMap<SessionId, Watch>,
     /// Acts whose answer the app waits for.
