@@ -4,6 +4,8 @@
 
 /** What the browser can be told while its page stands still. */
 const PAUSED_TIMEOUT_MS = 10_000;
+/** For the answer to an act, a handover and what it takes to end a run included. */
+const ANSWER_TIMEOUT_MS = 20_000;
 
 export class Tab {
   #debugger;
@@ -11,6 +13,7 @@ export class Tab {
   /** The last offset of what {@link taken} gave that was compared with the log. */
   checked = 0;
 
+  /** `server` is the URL of its server, or of something in between. */
   constructor(page, server, session) {
     this.page = page;
     this.server = server;
@@ -18,7 +21,7 @@ export class Tab {
   }
 
   get url() {
-    return `${this.server.url}/style.css`;
+    return `${this.server}/style.css`;
   }
 
   /** Loads the page and follows the session from its start. */
@@ -84,19 +87,22 @@ export class Tab {
     }, { messages, paceMs });
   }
 
-  /** Waits until every message sent here has its ack. */
-  acks() {
-    return this.page.evaluate(() => Promise.all(tab.acks));
+  /** After a while stops a run and sends a message in one go; {@link acks} says how that went. */
+  async stopsAndSends(run, message, afterMs = 0) {
+    await this.page.evaluate(async ({ run, message, afterMs }) => {
+      if (afterMs > 0) await new Promise((resolve) => setTimeout(resolve, afterMs));
+      tab.acks = [tab.session.stop({ run }).then((receipt) => receipt.ended()), tab.session.send(message)];
+    }, { run, message, afterMs });
   }
 
-  /** After a while stops a run and sends a message in one go, and says how both went. */
-  stopsAndSends(run, message, afterMs) {
-    return this.page.evaluate(async ({ run, message, afterMs }) => {
-      await new Promise((resolve) => setTimeout(resolve, afterMs));
-      const stopped = tab.session.stop({ run }).then((receipt) => receipt.ended());
-      const [ended, { offset }] = await Promise.all([stopped, tab.session.send(message)]);
-      return { ended, offset };
-    }, { run, message, afterMs });
+  /** Waits for the answers to all that was sent here. */
+  acks() {
+    return this.page.evaluate((timeoutMs) => {
+      const late = new Promise((_, reject) => {
+        setTimeout(() => reject(new Error(`${tab.acks.length} acts, not all answered in time`)), timeoutMs);
+      });
+      return Promise.race([Promise.all(tab.acks), late]);
+    }, ANSWER_TIMEOUT_MS);
   }
 
   /** Kills its process and all that live in it. Resolves when it is dead. */
@@ -128,7 +134,7 @@ export class Tab {
 
   /** Leaves for another page, so that the browser keeps this one. */
   async leave() {
-    await this.page.goto(`${this.server.url}/readyz`);
+    await this.page.goto(`${this.server}/readyz`);
   }
 
   /** Comes back to it, and says whether the browser had kept it. */

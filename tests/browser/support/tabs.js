@@ -14,13 +14,15 @@ export class Tabs {
   #context;
   #server;
   #session;
+  #url;
   #others;
 
-  /** `others` counts the connections that are not this browser's. */
-  constructor(context, server, session, { others = 0 } = {}) {
+  /** They are opened at `url`; `others` counts the connections that are not this browser's. */
+  constructor(context, server, session, { url = server.url, others = 0 } = {}) {
     this.#context = context;
     this.#server = server;
     this.#session = session;
+    this.#url = url;
     this.#others = others;
     this.log = new Tail(server, session);
   }
@@ -28,7 +30,7 @@ export class Tabs {
   /** Opens `count` more, one after the other. */
   async open(count = 1) {
     for (let opened = 0; opened < count; opened += 1) {
-      const tab = new Tab(await this.#context.newPage(), this.#server, this.#session);
+      const tab = new Tab(await this.#context.newPage(), this.#url, this.#session);
       this.present.push(await tab.open());
     }
   }

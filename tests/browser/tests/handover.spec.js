@@ -29,16 +29,20 @@ const SEND_PACE_MS = 12;
 const ROUND_STEP_MS = 4;
 
 const test = base.extend({
-  /** Tabs on a session in which a run streams. */
-  tabs: async ({ context, server, session, agent, complaints }, use) => {
-    await Promise.all(AGENTS.map((words) => agent("counting-agent", { words })));
-    const tabs = new Tabs(context, server, session, { others: AGENTS.length });
-    await server.append(session, "user/ada", { kind: "message", id: "begin", role: "user", text: "Count" });
-    await tabs.open(TABS);
-    await tabs.settled();
-    await use(tabs);
+  /** Opens tabs on a session in which a run streams. */
+  openTabs: async ({ context, server, session, agent, complaints }, use) => {
+    await use(async (url) => {
+      await Promise.all(AGENTS.map((words) => agent("counting-agent", { words })));
+      await server.append(session, "user/ada", { kind: "message", id: "begin", role: "user", text: "Count" });
+      const tabs = new Tabs(context, server, session, { url, others: AGENTS.length });
+      await tabs.open(TABS);
+      await tabs.settled();
+      return tabs;
+    });
     expect(complaints).toEqual([]);
   },
+
+  tabs: async ({ openTabs }, use) => use(await openTabs()),
 });
 
 // Pages that are left are kept, as the browsers of readers do.
@@ -139,49 +143,57 @@ test("leaders that go in turn in all ways are followed by others, before those t
   await report(testInfo, waits);
 });
 
-const STOPS = [
-  { way: ways.closed, title: "closed", rounds: 10 },
-  { way: ways.crashed, title: "killed", rounds: 10 },
-  { way: ways.frozen, title: "frozen", rounds: 4 },
+const ENDS = [
+  { way: ways.closed, title: "closed", rounds: 6 },
+  { way: ways.crashed, title: "killed", rounds: 6 },
+  { way: ways.frozen, title: "frozen", rounds: 3 },
 ];
 
-for (const { way, title, rounds } of STOPS) {
+for (const { way, title, rounds } of ENDS) {
   test(`a stop and a send at the moment the leader is ${title} are applied once, and the receipt ends`, async ({ tabs, server, session }, testInfo) => {
     testInfo.setTimeout(SETUP_TIMEOUT_MS + rounds * SOAK * HANDOVER_TIMEOUT_MS);
-    const { log } = tabs;
     for (let round = 0; round < rounds * SOAK; round += 1) {
-      const input = `begin-${round}`;
+      const run = await startRun(tabs, server, session, `begin-${round}`);
       const message = { id: `sent-${round}`, text: "And then?", to: null };
-      await server.append(session, "user/ada", { kind: "message", id: input, role: "user", text: "Count", to: "patient" });
-      const run = await streaming(log, input);
-
       const leader = await tabs.leader();
       const follower = tabs.present.find((tab) => tab !== leader);
-      const [restore, { ended, offset }] = await Promise.all([
-        way({ leader, tabs }),
-        follower.stopsAndSends(run, message, (round % rounds) * ROUND_STEP_MS),
-      ]);
-      expect(ended).toEqual([{ run, outcome: "stopped" }]);
-      await log.read();
-      expect(log.events[offset - 1].id).toBe(message.id);
-      const stops = ofKind(log.events, "stop.requested", run);
-      expect(stops).toHaveLength(1);
-      const after = log.events.slice(stops[0].offset).filter((event) => event.run === run);
-      expect(after.map(({ kind }) => kind)).toEqual(["run.ended"]);
+      const afterMs = (round % rounds) * ROUND_STEP_MS;
+      const [restore] = await Promise.all([way({ leader, tabs }), follower.stopsAndSends(run, message, afterMs)]);
+      await appliedOnce(tabs, follower, run, message);
       await tabs.settled({ except: leader });
       await restore();
       await tabs.settled();
     }
     await tabs.showTheLog();
-    const ids = ofKind(log.events, "message").map(({ id }) => id);
-    expect(ids.filter((id) => id.startsWith("sent-"))).toEqual(
-      Array.from({ length: rounds * SOAK }, (_, round) => `sent-${round}`),
-    );
   });
+
+  for (const { direction, lost } of [{ direction: "up", lost: "they" }, { direction: "down", lost: "their answers" }]) {
+    test(`a stop and a send are applied once if the leader is ${title} and ${lost} are lost with it`, async ({ openTabs, network, server, session }) => {
+      const tabs = await openTabs(network.url);
+      const run = await startRun(tabs, server, session, "begin-run");
+      const message = { id: "sent", text: "And then?", to: null };
+      const leader = await tabs.leader();
+      const follower = tabs.present.find((tab) => tab !== leader);
+      network.hold([direction]);
+      await follower.stopsAndSends(run, message);
+      // The message waits for the answer to the stop.
+      if (direction === "down") await expect.poll(() => stops(tabs.log, run)).toHaveLength(1);
+      const restore = await way({ leader, tabs });
+      await appliedOnce(tabs, follower, run, message);
+      network.release();
+      await tabs.settled({ except: leader });
+      await restore();
+      await tabs.settled();
+      await tabs.showTheLog();
+      expect(await stops(tabs.log, run)).toHaveLength(1);
+      expect(messagesOf(tabs.log, message.id)).toHaveLength(1);
+    });
+  }
 }
 
-/** The run that answers a message, once it writes. */
-async function streaming(log, input) {
+/** Starts a run that goes on until it is stopped, and waits until it writes. */
+async function startRun({ log }, server, session, input) {
+  await server.append(session, "user/ada", { kind: "message", id: input, role: "user", text: "Count", to: "patient" });
   const writes = async () => {
     await log.read();
     const run = runFor(log.events, input);
@@ -189,4 +201,23 @@ async function streaming(log, input) {
   };
   await expect.poll(writes).toBe(true);
   return runFor(log.events, input);
+}
+
+/** Both acts of `tab` are answered and stand in the log once, and nothing of the run is behind its stop. */
+async function appliedOnce({ log }, tab, run, message) {
+  const [ended, { offset }] = await tab.acks();
+  expect(ended).toEqual([{ run, outcome: "stopped" }]);
+  const [stop, ...more] = await stops(log, run);
+  expect(more).toEqual([]);
+  expect(messagesOf(log, message.id).map((sent) => sent.offset)).toEqual([offset]);
+  const after = log.events.slice(stop.offset).filter((event) => event.run === run);
+  expect(after.map(({ kind }) => kind)).toEqual(["run.ended"]);
+}
+
+async function stops(log, run) {
+  return ofKind(await log.read(), "stop.requested", run);
+}
+
+function messagesOf(log, id) {
+  return ofKind(log.events, "message").filter((message) => message.id === id);
 }
