@@ -10,6 +10,7 @@ mod command;
 mod driver;
 mod flat;
 mod handler;
+mod js;
 mod listener;
 mod names;
 mod node;
