@@ -29,8 +29,10 @@ pub(crate) fn build(optimise: Optimise) -> Result<()> {
             let (from, to) = (bound.to_string_lossy(), module.to_string_lossy());
             // Without feature flags: the module says which features it uses, and all of them load in Node 20.
             let strip = ["--strip-debug", "--strip-producers"];
+            // Flat code and loops made anew are where the optimiser finds 1 % more.
+            let small = ["--flatten", "--rereloop", "-Oz", "-Oz"];
             let arguments =
-                [&["-Oz"][..], &strip, &[names::WASM_OPT_PASS, &from, "-o", &to]].concat();
+                [&small[..], &strip, &[names::WASM_OPT_PASS, &from, "-o", &to]].concat();
             let renames = output(&mut node::program(&package::source(), "wasm-opt", &arguments))?;
             let glue = directory.join("client.js");
             fs::write(&glue, names::apply(&renames, &fs::read_to_string(&glue)?)?)?;
