@@ -17,6 +17,7 @@ pub mod limits;
 mod liveness;
 mod outbox;
 mod output;
+pub(crate) mod read;
 mod reader;
 mod receive;
 mod relay;

@@ -2,11 +2,11 @@
 
 use durable_sessions_protocol::fold::Node;
 use durable_sessions_protocol::limits::HEARTBEAT_MS;
-use durable_sessions_protocol::offset::Offset;
 
 use super::frames::{Frame, problem};
 use super::limits::RELAY_TIMEOUT_MS;
 use super::output::Output;
+use super::read::Read;
 use super::session::Sending;
 use super::{Asked, Client, find, forget_done};
 
@@ -114,7 +114,7 @@ impl<N: Node + Clone> Client<N> {
             }
             (Sending::Publish, "ack") => {
                 if let Some(writer) = &mut session.writer {
-                    let first = frame.number("first").and_then(Offset::new).unwrap_or_default();
+                    let first = frame.offset("first").unwrap_or_default();
                     writer.acked(request, first, &mut reports);
                 }
             }

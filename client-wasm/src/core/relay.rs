@@ -1,11 +1,12 @@
 //! What goes between tabs: a leader passes on what the server says, and what its followers ask.
 
 use durable_sessions_protocol::fold::Node;
-use durable_sessions_protocol::id::{Id, LogId, SessionId};
-use durable_sessions_protocol::offset::{Offset, Position};
+use durable_sessions_protocol::id::{Id, SessionId};
+use durable_sessions_protocol::offset::Position;
 
 use super::frames::Frame;
 use super::output::{Cargo, Output};
+use super::read::Read;
 use super::{Asked, Client, Pending, find, forget_done, record};
 
 impl<N: Node + Clone> Client<N> {
@@ -58,7 +59,7 @@ impl<N: Node + Clone> Client<N> {
                 self.outputs.push_back(Output::Transmit { socket, text });
             }
             "attach" => {
-                let id = SessionId::parse(&head.text("session")?).ok()?;
+                let id = head.session_id("session")?;
                 let request = head.number("request")?;
                 let session = record(&mut self.sessions, &id)?;
                 session.adopt(head.field("position").and_then(|place| position(&place)));
@@ -123,7 +124,7 @@ impl<N: Node + Clone> Client<N> {
         let mut head = self.tabs.message("down");
         match kind {
             "events" => {
-                let last = Offset::new(frame.number("last")?)?;
+                let last = frame.offset("last")?;
                 head = head.text("log", session.cursor().log()?.as_str());
                 if !session.others.pass(last) {
                     return None;
@@ -194,7 +195,7 @@ impl<N: Node + Clone> Client<N> {
 
     /// A tab reads no session but these.
     fn keep_sessions(&mut self, tab: &str, head: &N) {
-        let kept = head.field("sessions").map(Node::items).unwrap_or_default();
+        let kept = head.list("sessions");
         let kept: Vec<String> = kept.iter().filter_map(Node::as_text).collect();
         let ids: Vec<SessionId> = self.sessions.iter().map(|session| session.id.clone()).collect();
         for id in ids {
@@ -224,8 +225,8 @@ impl<N: Node + Clone> Client<N> {
     /// others, whatever it answered before: what a tab follows may be told to it out of order.
     fn learn(&mut self, head: &N) {
         let mut known = Vec::new();
-        for place in head.field("known").map(Node::items).unwrap_or_default() {
-            let (Some(id), Some(offset)) = (place.text("session"), place.number("offset")) else {
+        for place in head.list("known") {
+            let (Some(id), Some(offset)) = (place.text("session"), place.offset("offset")) else {
                 continue;
             };
             if let Some(session) = find(&mut self.sessions, &id) {
@@ -282,8 +283,5 @@ impl<N: Node + Clone> Client<N> {
 }
 
 fn position<N: Node>(place: &N) -> Option<Position> {
-    Some(Position {
-        log: LogId::parse(&place.text("log")?).ok()?,
-        offset: Offset::new(place.number("offset")?)?,
-    })
+    Some(Position { log: place.log_id("log")?, offset: place.offset("offset")? })
 }

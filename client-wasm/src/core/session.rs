@@ -18,6 +18,7 @@ use super::frames::{problem, write_number};
 use super::input::Follow;
 use super::outbox::{Outbox, Refusal};
 use super::output::{Output, SessionStatus};
+use super::read::Read;
 use super::reader::Reader;
 use super::writer::{Report, Writer};
 use others::Others;
@@ -301,10 +302,9 @@ impl Session {
         frame: &N,
         out: &mut VecDeque<Output<N>>,
     ) {
-        let offset = frame.number("first").or_else(|| frame.number("offset"));
-        let offset = offset.and_then(Offset::new).unwrap_or_default();
+        let offset = frame.offset("first").or_else(|| frame.offset("offset")).unwrap_or_default();
         let Some(id) = self.outbox.acked(request, offset) else { return };
-        let runs = frame.field("runs").map(Node::items).unwrap_or_default();
+        let runs = frame.list("runs");
         let runs = runs.iter().filter_map(|run| Id::parse(&run.as_text()?).ok()).collect();
         out.push_back(Output::Forget { session: self.id.clone(), id: id.clone() });
         out.push_back(Output::Sent { session: self.id.clone(), id, offset, runs });

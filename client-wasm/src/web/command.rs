@@ -1,8 +1,6 @@
 //! What the facade asks for.
 
 use durable_sessions_protocol::fold::Node;
-use durable_sessions_protocol::id::{Id, LogId, SessionId};
-use durable_sessions_protocol::offset::Offset;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 
@@ -10,6 +8,7 @@ use super::driver::Driver;
 use super::handler::Handler;
 use super::listener::Listener;
 use super::node::JsNode;
+use crate::core::read::Read;
 use crate::core::{Act, Body, Client, Follow, Group, Input, Options, StopTarget, Token};
 
 /// One client of one server, which has not connected: a function that takes a command at any time,
@@ -49,11 +48,11 @@ pub fn connect(options: JsValue, listener: Listener) -> JsValue {
 
 fn start(options: JsNode, listener: Listener) -> Option<JsValue> {
     let core = Client::new(Options {
-        client: id(&options, "client")?,
+        client: options.id("client")?,
         principal: options.text("as"),
         has_tokens: options.is("hasTokens"),
         tabs: options.is("tabs"),
-        page: id(&options, "page")?,
+        page: options.id("page")?,
         keeps: options.is("keeps"),
         seed: options.field("seed")?.0.as_f64()?.to_bits(),
     });
@@ -65,15 +64,15 @@ fn read(command: &JsNode) -> Option<Input<JsNode>> {
     Some(match command.text("type")?.as_str() {
         "attach" => {
             let follow = Follow { events: command.is("events"), ..Follow::PATCHES };
-            Input::Attach { session: session(command)?, follow }
+            Input::Attach { session: command.session_id("session")?, follow }
         }
-        "detach" => Input::Detach { session: session(command)? },
+        "detach" => Input::Detach { session: command.session_id("session")? },
         "send" => act(command, Body::Event(command.text("event")?))?,
         "stop" => {
             let target = if command.field("run").is_some() {
-                StopTarget::Run(id(command, "run")?)
+                StopTarget::Run(command.id("run")?)
             } else if command.field("message").is_some() {
-                StopTarget::Message(id(command, "message")?)
+                StopTarget::Message(command.id("message")?)
             } else {
                 StopTarget::All
             };
@@ -85,11 +84,11 @@ fn read(command: &JsNode) -> Option<Input<JsNode>> {
                 None if command.is("failed") => Token::Failed,
                 None => Token::SignedOut,
             };
-            Input::Token { socket: small(command, "attempt")?, token }
+            Input::Token { socket: command.small("attempt")?, token }
         }
         "group" => {
             let group = match command.text("key") {
-                Some(key) => Some(Group { key, id: id(command, "id")? }),
+                Some(key) => Some(Group { key, id: command.id("id")? }),
                 None => None,
             };
             Input::Group { group }
@@ -97,22 +96,27 @@ fn read(command: &JsNode) -> Option<Input<JsNode>> {
         "locked" => Input::Locked,
         "lock_lost" => Input::LockLost,
         "resend" => Input::Resend {
-            tab: id(command, "tab")?,
-            session: session(command)?,
-            id: id(command, "id")?,
-            log: command.text("log").and_then(|log| LogId::parse(&log).ok()),
+            tab: command.id("tab")?,
+            session: command.session_id("session")?,
+            id: command.id("id")?,
+            log: command.log_id("log"),
             event: command.text("event")?,
         },
         "read" => {
             let after = match command.field("after") {
-                Some(_) => Some(Offset::new(command.number("after")?)?),
+                Some(_) => Some(command.offset("after")?),
                 None => None,
             };
-            Input::Read { session: session(command)?, reader: small(command, "reader")?, after }
+            Input::Read {
+                session: command.session_id("session")?,
+                reader: command.small("reader")?,
+                after,
+            }
         }
-        "read_end" => {
-            Input::ReadEnd { session: session(command)?, reader: small(command, "reader")? }
-        }
+        "read_end" => Input::ReadEnd {
+            session: command.session_id("session")?,
+            reader: command.small("reader")?,
+        },
         "reconnect" => Input::Reconnect,
         "close" => Input::Close,
         _ => return None,
@@ -120,18 +124,6 @@ fn read(command: &JsNode) -> Option<Input<JsNode>> {
 }
 
 fn act(command: &JsNode, body: Body) -> Option<Input<JsNode>> {
-    let act = Act { id: id(command, "id")?, body };
-    Some(Input::Send { session: session(command)?, act })
-}
-
-fn session(command: &JsNode) -> Option<SessionId> {
-    SessionId::parse(&command.text("session")?).ok()
-}
-
-fn small(command: &JsNode, field: &'static str) -> Option<u32> {
-    u32::try_from(command.number(field)?).ok()
-}
-
-fn id(command: &JsNode, field: &'static str) -> Option<Id> {
-    Id::parse(&command.text(field)?).ok()
+    let act = Act { id: command.id("id")?, body };
+    Some(Input::Send { session: command.session_id("session")?, act })
 }

@@ -9,6 +9,7 @@ use durable_sessions_protocol::offset::{Offset, Position};
 use super::super::cursor::Step;
 use super::super::input::Follow;
 use super::super::output::Output;
+use super::super::read::Read;
 use super::super::reader::Reader;
 use super::super::writer::Report;
 use super::{Asker, Link, Session};
@@ -25,14 +26,14 @@ impl Session {
         if !matches!(self.link, Link::Attaching { request: own } if request == Some(own)) {
             return None;
         }
-        let log = LogId::parse(&frame.text("log")?).ok()?;
-        let tail = Offset::new(frame.number("tail")?)?;
+        let log = frame.log_id("log")?;
+        let tail = frame.offset("tail")?;
         // Only a leader says where its log begins, and how far it was passed on.
-        let first = frame.number("first").and_then(Offset::new);
+        let first = frame.offset("first");
         self.link = Link::Attached;
         self.backoff.reset();
         self.goal = Some(tail);
-        self.known = frame.number("known").and_then(Offset::new).unwrap_or_default();
+        self.known = frame.offset("known").unwrap_or_default();
         self.unseen_bytes = 0;
         self.others.tabs_told = 1;
         let is_other = self.cursor.log().is_none_or(|known| *known != log);
@@ -58,8 +59,8 @@ impl Session {
         reports: &mut Vec<Report>,
         out: &mut VecDeque<Output<N>>,
     ) -> Option<()> {
-        let log = LogId::parse(&frame.text("log")?).ok()?;
-        let first = Offset::new(frame.number("first")?)?;
+        let log = frame.log_id("log")?;
+        let first = frame.offset("first")?;
         self.restart(log, first, reports, out);
         self.catch_up(out);
         Some(())
@@ -67,7 +68,7 @@ impl Session {
 
     /// The leader was told to start over. Whoever stands in that log goes on.
     pub(in crate::core) fn reset_elsewhere<N: Node + Clone>(&mut self, frame: &N) {
-        let first = frame.number("first").and_then(Offset::new).unwrap_or_default();
+        let first = frame.offset("first").unwrap_or_default();
         let is_here = self.is_in_log(frame.text("log").as_deref());
         if !is_here || self.cursor.offset().next() < first {
             self.link = Link::Apart { at: 0 };
@@ -75,10 +76,8 @@ impl Session {
     }
 
     /// A follower hears how far a log goes.
-    pub(in crate::core) fn learn(&mut self, log: Option<&str>, offset: u64) {
-        if self.is_in_log(log)
-            && let Some(offset) = Offset::new(offset)
-        {
+    pub(in crate::core) fn learn(&mut self, log: Option<&str>, offset: Offset) {
+        if self.is_in_log(log) {
             self.known = self.known.max(offset);
         }
     }
@@ -99,7 +98,7 @@ impl Session {
         out: &mut VecDeque<Output<N>>,
     ) {
         if self.is_in_log(log) {
-            if let Some(last) = frame.number("last").and_then(Offset::new) {
+            if let Some(last) = frame.offset("last") {
                 self.known = self.known.max(last);
             }
             self.events(frame, 0, reports, out);
@@ -121,7 +120,7 @@ impl Session {
                 self.is_fetching = false;
                 let before = self.cursor.offset();
                 self.events(frame, 0, reports, out);
-                if self.cursor.offset() == before && frame.number("last")? <= before.as_u64() {
+                if self.cursor.offset() == before && frame.offset("last")? <= before {
                     // There is no more than that.
                     self.known = self.known.min(before);
                 }
@@ -271,7 +270,7 @@ pub(in crate::core) struct Place<'a> {
 }
 
 fn range<N: Node>(frame: &N) -> Option<(Offset, Offset)> {
-    Some((Offset::new(frame.number("first")?)?, Offset::new(frame.number("last")?)?))
+    Some((frame.offset("first")?, frame.offset("last")?))
 }
 
 /// Gives a reader what it lacks of a batch.

@@ -4,6 +4,7 @@ use durable_sessions_protocol::fold::Node;
 use durable_sessions_protocol::id::Id;
 
 use super::super::output::Status;
+use super::super::read::Read;
 
 /// What a follower knows of its leader.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,13 +22,13 @@ pub(in crate::core) struct Leader {
 impl Leader {
     pub(super) fn read<N: Node>(head: &N) -> Option<Self> {
         Some(Self {
-            tab: Id::parse(&head.text("tab")?).ok()?,
+            tab: head.id("tab")?,
             number: head.number("term")?,
-            socket: head.number("socket").and_then(|socket| u32::try_from(socket).ok()),
+            socket: head.small("socket"),
             status: Status::parse(&head.text("status")?)?,
             retry_at: head.number("retry_at"),
             has_lock: head.number("locked") == Some(1),
-            tabs: head.number("tabs").and_then(|tabs| u32::try_from(tabs).ok()).unwrap_or(1),
+            tabs: head.small("tabs").unwrap_or(1),
         })
     }
 
