@@ -47,7 +47,7 @@ use frames::Frame;
 pub use input::{Follow, Group, Input, Options, Token};
 pub use output::{Cargo, Output, Role, SessionStatus, Status};
 use serve::Serve;
-use session::{Kept, Requests, Sending, Session};
+use session::{Requests, Sending, Session, Taking};
 use tabs::{Link, Tabs};
 pub use writer::{RunEnd, Started};
 
@@ -69,16 +69,18 @@ pub struct Client<N> {
     relay_due: u64,
     /// Who is attached to which session, as the server last said.
     presences: Vec<(SessionId, N)>,
-    keeps: bool,
+    taking: Taking,
     has_recovered: bool,
     /// What the app knows of the connection: status, time of the next attempt, whether it failed.
     published: (Status, Option<u64>, bool),
-    event_max_bytes: usize,
     /// When to name the open runs next.
     lease_ping_at: u64,
     has_ended: bool,
     outputs: VecDeque<Output<N>>,
 }
+
+/// What is to be done and told, in order.
+type Outputs<N> = VecDeque<Output<N>>;
 
 #[derive(Debug)]
 struct Pending {
@@ -110,10 +112,9 @@ impl<N: Node + Clone> Client<N> {
             pending: Vec::new(),
             relay_due: 0,
             presences: Vec::new(),
-            keeps,
+            taking: Taking { event_max_bytes: EVENT_MAX_BYTES, keeps },
             has_recovered: false,
             published: (Status::Connecting, None, false),
-            event_max_bytes: EVENT_MAX_BYTES,
             lease_ping_at: 0,
             has_ended: false,
             outputs: VecDeque::new(),
@@ -134,7 +135,7 @@ impl<N: Node + Clone> Client<N> {
         self.transmit(now);
         if let Some(Link::Socket(socket)) = after.filter(|_| has_changed) {
             self.serve_again(socket);
-            if self.keeps {
+            if self.taking.keeps {
                 self.outputs.push_back(Output::Recover);
             }
         }
@@ -188,7 +189,7 @@ impl<N: Node + Clone> Client<N> {
     pub fn discard(&mut self, session: &SessionId, id: &Id) -> bool {
         let found = find(&mut self.sessions, session.as_str());
         let is_discarded = found.is_some_and(|session| session.outbox.discard(id));
-        if is_discarded && self.keeps {
+        if is_discarded && self.taking.keeps {
             let (session, id) = (session.clone(), id.clone());
             self.outputs.push_back(Output::Forget { session, id });
         }
@@ -261,7 +262,7 @@ impl<N: Node + Clone> Client<N> {
                 }
             }
             Input::Attach { session, follow } => {
-                if let Some(session) = self.open(now, session) {
+                if let Some((session, _)) = self.open(now, &session) {
                     session.follow(follow);
                 }
             }
@@ -278,12 +279,12 @@ impl<N: Node + Clone> Client<N> {
     }
 
     /// The session's record, made when there is none. The first one opens the connection.
-    fn open(&mut self, now: u64, id: SessionId) -> Option<&mut Session> {
+    fn open(&mut self, now: u64, id: &SessionId) -> Option<(&mut Session, &mut Outputs<N>)> {
         if self.has_ended {
             return None;
         }
         self.start(now);
-        record(&mut self.sessions, &id)
+        Some((record(&mut self.sessions, id)?, &mut self.outputs))
     }
 
     /// Something is to be opened.
@@ -303,7 +304,7 @@ impl<N: Node + Clone> Client<N> {
             self.connection.stand_down(now, out);
         } else if self.is_started {
             // What an earlier page left is shown before there is a connection to send it on.
-            if self.keeps && !std::mem::replace(&mut self.has_recovered, true) {
+            if self.taking.keeps && !std::mem::replace(&mut self.has_recovered, true) {
                 out.push_back(Output::Recover);
             }
             self.connection.start(now, self.tabs.group_id(), out);
@@ -348,39 +349,24 @@ impl<N: Node + Clone> Client<N> {
     }
 
     fn send(&mut self, now: u64, id: SessionId, act: Act) {
-        let event_max_bytes = self.event_max_bytes;
-        let act_id = act.id.clone();
-        let refused = match self.open(now, id.clone()) {
-            Some(session) if session.outbox.holds(&act_id) => Ok(Vec::new()),
-            Some(session) => session.send(act, event_max_bytes),
+        let (act_id, taking) = (act.id.clone(), self.taking);
+        let taken = match self.open(now, &id) {
+            Some((session, _)) if session.outbox.holds(&act_id) => Ok(()),
+            Some((session, out)) => session.send(act, taking, out),
             None => Err(closed("the client is closed")),
         };
-        match refused {
-            Ok(kept) if self.keeps => {
-                for Kept { id: act, log, event } in kept {
-                    let session = id.clone();
-                    self.outputs.push_back(Output::Store { session, id: act, log, event });
-                }
-            }
-            Ok(_) => {}
-            Err(problem) => {
-                self.outputs.push_back(Output::Refused { session: id, id: act_id, problem });
-                forget_done(&mut self.sessions);
-            }
+        if let Err(problem) = taken {
+            self.outputs.push_back(Output::Refused { session: id, id: act_id, problem });
+            forget_done(&mut self.sessions);
         }
     }
 
     /// An act that was taken in before. What is said of it goes to whoever still waits for it.
     fn resend(&mut self, now: u64, session: SessionId, id: Id, log: Option<LogId>, event: String) {
-        let event_max_bytes = self.event_max_bytes;
-        if let Some(record) = self.open(now, session.clone())
-            && !record.outbox.holds(&id)
+        let taking = self.taking;
+        if let Some((session, out)) = self.open(now, &session) {
             // One that finds no room is still stored, for another time.
-            && record.outbox.push(id.clone(), event.clone(), log.clone(), event_max_bytes).is_ok()
-            && self.keeps
-        {
-            // It is this tab's from here on.
-            self.outputs.push_back(Output::Store { session, id, log, event });
+            let _: Result<(), Problem> = session.take(id, log, event, taking, out);
         }
     }
 

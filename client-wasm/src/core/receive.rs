@@ -50,7 +50,7 @@ impl<N: Node + Clone> Client<N> {
         let limits = frame.field("limits");
         let event_max = limits.and_then(|limits| limits.number("event_max_bytes"));
         if let Some(bytes) = event_max.and_then(|bytes| usize::try_from(bytes).ok()) {
-            self.event_max_bytes = bytes;
+            self.taking.event_max_bytes = bytes;
         }
         self.connection.welcomed(now, frame.number("heartbeat_ms").unwrap_or(HEARTBEAT_MS));
     }

@@ -177,7 +177,7 @@ impl<N: Node + Clone> Client<N> {
         for id in ids {
             self.leave_session(tab.as_str(), id.as_str());
         }
-        if self.keeps {
+        if self.taking.keeps {
             self.outputs.push_back(Output::Recover);
         }
     }

@@ -123,8 +123,13 @@ impl Session {
         self.follow.is_some() || !self.others.is_empty()
     }
 
-    /// Takes a user's act in, or says why not. Answers the acts to store.
-    pub(super) fn send(&mut self, act: Act, event_max_bytes: usize) -> Result<Vec<Kept>, Problem> {
+    /// Takes a user's act in, or says why not.
+    pub(super) fn send<N>(
+        &mut self,
+        act: Act,
+        taking: Taking,
+        out: &mut VecDeque<Output<N>>,
+    ) -> Result<(), Problem> {
         // Who follows a session stops what was seen of it; who does not has seen nothing to go by.
         let follow = self.follow;
         let seen = follow.map(|_| self.cursor.offset().max(self.outbox.acknowledged()));
@@ -136,16 +141,33 @@ impl Session {
         let messages = if is_all { self.outbox.messages() } else { Vec::new() };
         let id = act.id.clone();
         let event = act.into_event(seen);
-        self.outbox.push(id.clone(), event.clone(), log.clone(), event_max_bytes)?;
-        let mut kept = vec![Kept { id: id.clone(), log: log.clone(), event }];
+        self.take(id.clone(), log.clone(), event, taking, out)?;
         for (number, message) in messages.into_iter().enumerate() {
             let Some(own) = numbered(&id, number) else { break };
             let event = Act::stop(own.clone(), StopTarget::Message(message)).into_event(None);
-            if self.outbox.push(own.clone(), event.clone(), log.clone(), event_max_bytes).is_ok() {
-                kept.push(Kept { id: own, log: log.clone(), event });
-            }
+            // One that finds no room is left out.
+            let _: Result<(), Problem> = self.take(own, log.clone(), event, taking, out);
         }
-        Ok(kept)
+        Ok(())
+    }
+
+    /// Takes an act in, unless it waits already, or says why not.
+    pub(super) fn take<N>(
+        &mut self,
+        id: Id,
+        log: Option<LogId>,
+        event: String,
+        Taking { event_max_bytes, keeps }: Taking,
+        out: &mut VecDeque<Output<N>>,
+    ) -> Result<(), Problem> {
+        if self.outbox.holds(&id) {
+            return Ok(());
+        }
+        self.outbox.push(id.clone(), event.clone(), log.clone(), event_max_bytes)?;
+        if keeps {
+            out.push_back(Output::Store { session: self.id.clone(), id, log, event });
+        }
+        Ok(())
     }
 
     #[cfg(not(target_arch = "wasm32"))]
@@ -399,12 +421,12 @@ pub(super) enum Asker {
     Reader(u32),
 }
 
-/// An act as it was taken in.
-#[derive(Debug)]
-pub(super) struct Kept {
-    pub(super) id: Id,
-    pub(super) log: Option<LogId>,
-    pub(super) event: String,
+/// How acts are taken in.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Taking {
+    pub(super) event_max_bytes: usize,
+    /// Whether they are stored too.
+    pub(super) keeps: bool,
 }
 
 /// `id.1` and so on, made from an id; none if that would be too long.

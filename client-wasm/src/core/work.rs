@@ -13,7 +13,7 @@ impl<N: Node + Clone> Client<N> {
     pub(super) fn work(&mut self, now: u64, input: Input<N>) {
         match input {
             Input::Produce { session, producer } => {
-                if let Some(session) = self.open(now, session) {
+                if let Some((session, _)) = self.open(now, &session) {
                     session.produce(producer);
                 }
             }
