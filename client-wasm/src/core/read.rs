@@ -43,6 +43,16 @@ pub(crate) trait Read: Node {
     fn list(&self, name: &'static str) -> Vec<Self> {
         self.field(name).map(Self::items).unwrap_or_default()
     }
+
+    /// The strings of an array.
+    #[inline(never)]
+    fn texts(&self, name: &'static str) -> Vec<String> {
+        let mut texts = Vec::new();
+        for item in self.list(name) {
+            texts.extend(item.as_text());
+        }
+        texts
+    }
 }
 
 impl<N: Node> Read for N {}

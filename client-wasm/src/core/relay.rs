@@ -1,7 +1,7 @@
 //! What goes between tabs: a leader passes on what the server says, and what its followers ask.
 
 use durable_sessions_protocol::fold::Node;
-use durable_sessions_protocol::id::{Id, SessionId};
+use durable_sessions_protocol::id::Id;
 use durable_sessions_protocol::offset::Position;
 
 use super::frames::Frame;
@@ -25,7 +25,8 @@ impl<N: Node + Clone> Client<N> {
             }
             "here" => {
                 self.tabs.heard(now, &from, head.text("page"));
-                self.keep_sessions(&from, head);
+                let kept = head.texts("sessions");
+                self.leave_sessions(&from, &|id| !is_among(&kept, id));
             }
             kind if self.tabs.is_for_me(head) => {
                 self.tabs.heard(now, &from, None);
@@ -68,7 +69,7 @@ impl<N: Node + Clone> Client<N> {
             }
             "detach" => {
                 let session = head.text("session")?;
-                self.leave_session(from.as_str(), &session);
+                self.leave_sessions(from.as_str(), &|id| id == session);
             }
             "volunteer" if self.tabs.may_yield() => {
                 let head = self.tabs.message("yield").text("to", from.as_str()).end();
@@ -173,36 +174,25 @@ impl<N: Node + Clone> Client<N> {
 
     /// A tab is gone. What it had taken in and not delivered is in the durable outbox.
     pub(super) fn without(&mut self, tab: &Id) {
-        let ids: Vec<SessionId> = self.sessions.iter().map(|session| session.id.clone()).collect();
-        for id in ids {
-            self.leave_session(tab.as_str(), id.as_str());
-        }
+        self.leave_sessions(tab.as_str(), &|_| true);
         if self.taking.keeps {
             self.outputs.push_back(Output::Recover);
         }
     }
 
-    /// A tab no longer reads a session.
-    fn leave_session(&mut self, tab: &str, id: &str) {
-        let Some(session) = find(&mut self.sessions, id) else { return };
-        if session.others.remove(tab) && session.is_unread() {
-            let id = session.id.clone();
-            session.forget_place();
+    /// A tab no longer reads some sessions.
+    fn leave_sessions(&mut self, tab: &str, is_left: &dyn Fn(&str) -> bool) {
+        let mut unread = Vec::new();
+        for session in &mut self.sessions {
+            if is_left(session.id.as_str()) && session.others.remove(tab) && session.is_unread() {
+                session.forget_place();
+                unread.push(session.id.clone());
+            }
+        }
+        for id in unread {
             self.send_detach(&id);
         }
         forget_done(&mut self.sessions);
-    }
-
-    /// A tab reads no session but these.
-    fn keep_sessions(&mut self, tab: &str, head: &N) {
-        let kept = head.list("sessions");
-        let kept: Vec<String> = kept.iter().filter_map(Node::as_text).collect();
-        let ids: Vec<SessionId> = self.sessions.iter().map(|session| session.id.clone()).collect();
-        for id in ids {
-            if !kept.iter().any(|kept| kept == id.as_str()) {
-                self.leave_session(tab, id.as_str());
-            }
-        }
     }
 
     pub(super) fn presence(&mut self, id: &str, frame: &N) {
@@ -235,7 +225,7 @@ impl<N: Node + Clone> Client<N> {
             known.push(id);
         }
         for session in &mut self.sessions {
-            if !known.iter().any(|id| id == session.id.as_str()) {
+            if !is_among(&known, session.id.as_str()) {
                 session.attach_again();
             }
         }
@@ -280,6 +270,10 @@ impl<N: Node + Clone> Client<N> {
             .raw("known", "[", &known, "]")
             .end()
     }
+}
+
+fn is_among(names: &[String], name: &str) -> bool {
+    names.iter().any(|one| one == name)
 }
 
 fn position<N: Node>(place: &N) -> Option<Position> {

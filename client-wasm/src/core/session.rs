@@ -326,8 +326,10 @@ impl Session {
     ) {
         let offset = frame.offset("first").or_else(|| frame.offset("offset")).unwrap_or_default();
         let Some(id) = self.outbox.acked(request, offset) else { return };
-        let runs = frame.list("runs");
-        let runs = runs.iter().filter_map(|run| Id::parse(&run.as_text()?).ok()).collect();
+        let mut runs = Vec::new();
+        for run in frame.texts("runs") {
+            runs.extend(Id::parse(&run).ok());
+        }
         out.push_back(Output::Forget { session: self.id.clone(), id: id.clone() });
         out.push_back(Output::Sent { session: self.id.clone(), id, offset, runs });
     }
