@@ -381,14 +381,15 @@ impl<N: Node + Clone> Client<N> {
     /// Nobody here reads a session any more.
     fn send_detach(&mut self, id: &SessionId) {
         let frame = Frame::new("detach").text("session", id.as_str());
-        self.outputs.extend(match self.link() {
-            Some(Link::Socket(socket)) => Some(Output::Transmit { socket, text: frame.end() }),
+        let output = match self.link() {
+            Some(Link::Socket(socket)) => Output::Transmit { socket, text: frame.end() },
             Some(Link::Leader { .. }) => {
                 let head = self.tabs.address(frame).end();
-                Some(Output::Post { head, cargo: Cargo::None })
+                Output::Post { head, cargo: Cargo::None }
             }
-            None => None,
-        });
+            None => return,
+        };
+        self.outputs.push_back(output);
     }
 
     /// The socket that was live is not any more.

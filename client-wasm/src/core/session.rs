@@ -350,7 +350,10 @@ impl Session {
 
     /// Passes on what the writer had to say.
     pub(super) fn report<N>(&self, reports: Vec<Report>, out: &mut VecDeque<Output<N>>) {
-        out.extend(reports.into_iter().map(|report| report.into_output(self.id.clone())));
+        // `VecDeque::extend` would bring the standard library's formatting along, for its panic.
+        for report in reports {
+            out.push_back(report.into_output(self.id.clone()));
+        }
     }
 
     fn attach_later<N>(
