@@ -160,14 +160,15 @@ impl Connection {
         if socket != opened {
             return;
         }
-        let mut hello = Frame::new("hello").text("client", self.client.as_str());
-        match (token.take(), &self.principal) {
-            (Some(token), _) => hello = hello.text("token", &token),
-            (None, Some(principal)) => hello = hello.text("as", principal),
-            (None, None) => {}
+        let mut hello = Frame::new("hello");
+        hello.text("client", self.client.as_str());
+        if let Some(token) = token.take() {
+            hello.text("token", &token);
+        } else if let Some(principal) = &self.principal {
+            hello.text("as", principal);
         }
         if let Some(group) = &self.group {
-            hello = hello.text("group", group.as_str());
+            hello.text("group", group.as_str());
         }
         out.push_back(Output::Transmit { socket, text: hello.end() });
         let _ = now;

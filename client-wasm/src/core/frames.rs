@@ -26,25 +26,25 @@ impl Frame {
         Self(text)
     }
 
-    pub(super) fn text(mut self, name: &str, value: &str) -> Self {
+    pub(super) fn text(&mut self, name: &str, value: &str) -> &mut Self {
         field_text(&mut self.0, name, value);
         self
     }
 
-    pub(super) fn number(mut self, name: &str, value: u64) -> Self {
+    pub(super) fn number(&mut self, name: &str, value: u64) -> &mut Self {
         field_number(&mut self.0, name, value);
         self
     }
 
-    pub(super) fn optional_number(self, name: &str, value: Option<u64>) -> Self {
-        match value {
-            Some(value) => self.number(name, value),
-            None => self,
+    pub(super) fn optional_number(&mut self, name: &str, value: Option<u64>) -> &mut Self {
+        if let Some(value) = value {
+            field_number(&mut self.0, name, value);
         }
+        self
     }
 
     /// A field whose value is JSON text already.
-    pub(super) fn raw(mut self, name: &str, open: &str, json: &str, close: &str) -> Self {
+    pub(super) fn raw(&mut self, name: &str, open: &str, json: &str, close: &str) -> &mut Self {
         field_name(&mut self.0, name);
         self.0.push_str(open);
         self.0.push_str(json);
@@ -62,9 +62,10 @@ impl Frame {
         Self(text)
     }
 
-    pub(super) fn end(mut self) -> String {
+    /// The text; the frame is empty after it.
+    pub(super) fn end(&mut self) -> String {
         self.0.push('}');
-        self.0
+        std::mem::take(&mut self.0)
     }
 }
 

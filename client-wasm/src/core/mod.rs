@@ -380,7 +380,8 @@ impl<N: Node + Clone> Client<N> {
 
     /// Nobody here reads a session any more.
     fn send_detach(&mut self, id: &SessionId) {
-        let frame = Frame::new("detach").text("session", id.as_str());
+        let mut frame = Frame::new("detach");
+        frame.text("session", id.as_str());
         let output = match self.link() {
             Some(Link::Socket(socket)) => Output::Transmit { socket, text: frame.end() },
             Some(Link::Leader { .. }) => {

@@ -138,11 +138,13 @@ impl Outbox {
         let entry = self.entries.first_mut()?;
         self.head = Head::InFlight { request };
         entry.was_sent = true;
-        let mut frame = Frame::new("publish").text("session", session.as_str());
+        let mut frame = Frame::new("publish");
+        frame.text("session", session.as_str());
         if let Some(log) = &entry.log {
-            frame = frame.text("log", log.as_str());
+            frame.text("log", log.as_str());
         }
-        Some(frame.raw("events", "[", &entry.event, "]"))
+        frame.raw("events", "[", &entry.event, "]");
+        Some(frame)
     }
 
     /// The act in flight is in the log.

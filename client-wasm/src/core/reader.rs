@@ -115,8 +115,10 @@ impl Reader {
 
 /// Reads on after an offset.
 pub(super) fn fetch_frame(session: &SessionId, log: &LogId, after: Offset) -> Frame {
-    Frame::new("fetch")
+    let mut frame = Frame::new("fetch");
+    frame
         .text("session", session.as_str())
         .text("log", log.as_str())
-        .number("after", after.as_u64())
+        .number("after", after.as_u64());
+    frame
 }

@@ -34,8 +34,9 @@ impl<N: Node + Clone> Client<N> {
             #[cfg(not(target_arch = "wasm32"))]
             "wake" if is_live => self.wake(now, frame),
             "ping" => {
-                let pong = Frame::new("pong").optional_number("request", frame.number("request"));
-                self.outputs.push_back(Output::Transmit { socket, text: pong.end() });
+                let request = frame.number("request");
+                let text = Frame::new("pong").optional_number("request", request).end();
+                self.outputs.push_back(Output::Transmit { socket, text });
             }
             "welcome" => self.welcome(now, frame),
             "draining" => {

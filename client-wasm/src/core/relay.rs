@@ -52,7 +52,7 @@ impl<N: Node + Clone> Client<N> {
         match kind {
             "up" => {
                 let socket = self.connection.live_socket()?;
-                let frame = Frame::reopen(cargo?.as_text()?);
+                let mut frame = Frame::reopen(cargo?.as_text()?);
                 let request = self.requests.next();
                 let asked = Asked::Tab(from, head.number("request")?);
                 self.pending.push(Pending { request, asked });
@@ -126,7 +126,7 @@ impl<N: Node + Clone> Client<N> {
         match kind {
             "events" => {
                 let last = frame.offset("last")?;
-                head = head.text("log", session.cursor().log()?.as_str());
+                head.text("log", session.cursor().log()?.as_str());
                 if !session.others.pass(last) {
                     return None;
                 }
@@ -142,8 +142,8 @@ impl<N: Node + Clone> Client<N> {
 
     /// What the server answered to another tab.
     pub(super) fn answer_tab(&mut self, tab: &Id, request: u64, frame: &N) {
-        let head = self.tabs.message("answer").text("to", tab.as_str());
-        let head = head.number("request", request).end();
+        let mut head = self.tabs.message("answer");
+        let head = head.text("to", tab.as_str()).number("request", request).end();
         self.outputs.push_back(Output::Post { head, cargo: Cargo::Frame(frame.clone()) });
     }
 
@@ -258,8 +258,9 @@ impl<N: Node + Clone> Client<N> {
             }
             let place = Frame::object("session", session.id.as_str())
                 .text("log", place.log.as_str())
-                .number("offset", place.known.as_u64());
-            known.push_str(&place.end());
+                .number("offset", place.known.as_u64())
+                .end();
+            known.push_str(&place);
         }
         let (status, retry_at, _) = self.published;
         self.tabs

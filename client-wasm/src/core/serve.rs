@@ -114,9 +114,8 @@ impl Serve {
 
 impl Offer {
     fn frame(&self) -> String {
-        let frame = Frame::new("serve")
-            .text("agent", self.agent.as_str())
-            .number("slots", u64::from(self.slots));
+        let mut frame = Frame::new("serve");
+        frame.text("agent", self.agent.as_str()).number("slots", u64::from(self.slots));
         if self.sessions.is_empty() {
             return frame.end();
         }

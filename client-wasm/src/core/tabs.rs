@@ -382,7 +382,7 @@ impl Tabs {
         }
         self.queue(out);
         if self.is_visible && head.number("visible") == Some(0) {
-            let frame = self.sign(Frame::new("volunteer"), leader.number);
+            let mut frame = self.sign(Frame::new("volunteer"), leader.number);
             let head = frame.text("to", leader.tab.as_str()).end();
             out.push_back(Output::Post { head, cargo: Cargo::None });
         }
@@ -456,7 +456,11 @@ impl Tabs {
     pub(super) fn address(&self, frame: Frame) -> Frame {
         match (&self.state, self.leader()) {
             (State::Leader { number, .. }, _) => self.sign(frame, *number),
-            (_, Some(leader)) => self.sign(frame, leader.number).text("to", leader.tab.as_str()),
+            (_, Some(leader)) => {
+                let mut frame = self.sign(frame, leader.number);
+                frame.text("to", leader.tab.as_str());
+                frame
+            }
             (_, None) => self.sign(frame, 0),
         }
     }
@@ -481,10 +485,12 @@ impl Tabs {
 
     /// The beat's head, but for what the connection and the sessions add.
     pub(super) fn beat_head(&self) -> Frame {
-        self.message("beat")
+        let mut frame = self.message("beat");
+        frame
             .number("locked", u64::from(self.lock == Lock::Held))
             .number("visible", u64::from(self.is_visible))
-            .number("tabs", u64::from(self.tabs()))
+            .number("tabs", u64::from(self.tabs()));
+        frame
     }
 
     /// Whether this follower should tell its leader now that it is alive.
@@ -501,8 +507,8 @@ impl Tabs {
 
     /// That this one is here, and which sessions it follows.
     pub(super) fn here<'a>(&self, sessions: impl Iterator<Item = &'a str>) -> String {
-        let frame = self.message("here").text("page", self.page.as_str());
-        frame.raw("sessions", "[", &strings(sessions), "]").end()
+        let mut frame = self.message("here");
+        frame.text("page", self.page.as_str()).raw("sessions", "[", &strings(sessions), "]").end()
     }
 
     /// Tells the app what it does not know yet.
@@ -610,8 +616,9 @@ impl Tabs {
         Deadline::new(now.saturating_add(quiet_ms << self.replaced.saturating_sub(1)))
     }
 
-    fn sign(&self, frame: Frame, number: u64) -> Frame {
-        frame.text("tab", self.me.as_str()).number("term", number)
+    fn sign(&self, mut frame: Frame, number: u64) -> Frame {
+        frame.text("tab", self.me.as_str()).number("term", number);
+        frame
     }
 }
 

@@ -34,7 +34,7 @@ impl<N: Node + Clone> Client<N> {
                 }
                 Link::Leader { .. } => None,
             };
-            session.transmit(now, requests, readers, |sending, request, frame| {
+            session.transmit(now, requests, readers, |sending, request, mut frame| {
                 if sending != Sending::Seen {
                     let asked = Asked::Here(sending, id.clone());
                     pending.push(Pending { request, asked });

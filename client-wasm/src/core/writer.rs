@@ -228,7 +228,8 @@ impl Writer {
         durable_sessions_protocol::quote::write_string(&mut producer, self.producer.as_str());
         frames::field_number(&mut producer, "epoch", epoch);
         frames::field_number(&mut producer, "seq", seq);
-        let frame = Frame::new("publish")
+        let mut frame = Frame::new("publish");
+        frame
             .text("session", session.as_str())
             .text("log", log.as_str())
             .raw("producer", "", &producer, "}")

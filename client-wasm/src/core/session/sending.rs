@@ -44,12 +44,11 @@ impl Session {
         let is_news = self.unseen_bytes >= SEEN_EVERY_BYTES || self.others.tabs_told != tabs;
         if is_news && self.link == Link::Attached {
             self.unseen_bytes = 0;
-            let mut frame = Frame::new("seen")
-                .text("session", self.id.as_str())
-                .number("offset", self.cursor.offset().as_u64());
+            let mut frame = Frame::new("seen");
+            frame.text("session", self.id.as_str()).number("offset", self.cursor.offset().as_u64());
             if self.others.tabs_told != tabs {
                 self.others.tabs_told = tabs;
-                frame = frame.number("tabs", u64::from(tabs));
+                frame.number("tabs", u64::from(tabs));
             }
             send(Sending::Seen, 0, frame);
         }
@@ -95,20 +94,22 @@ impl Session {
 
     /// The `attach` without its request: for the server, or the same for a leader.
     fn attach_frame(&self, is_for_server: bool) -> Frame {
-        let mut frame = Frame::new("attach").text("session", self.id.as_str());
+        let mut frame = Frame::new("attach");
+        frame.text("session", self.id.as_str());
         if let Some(position) = self.cursor.position() {
             let place = Frame::object("log", position.log.as_str())
-                .number("offset", position.offset.as_u64());
-            frame = frame.raw("position", "", &place.end(), "");
+                .number("offset", position.offset.as_u64())
+                .end();
+            frame.raw("position", "", &place, "");
         }
         if !is_for_server {
             return frame;
         }
         if self.follow.is_some_and(|follow| !follow.merge) {
-            frame = frame.raw("merge", "", "false", "");
+            frame.raw("merge", "", "false", "");
         }
         if let Some(writer) = self.writer.as_ref().filter(|writer| !writer.is_fenced()) {
-            frame = frame.raw("producer", "", &writer.claim(), "");
+            frame.raw("producer", "", &writer.claim(), "");
         }
         frame
     }
