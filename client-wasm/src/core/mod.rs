@@ -71,6 +71,8 @@ pub struct Client<N> {
     presences: Vec<(SessionId, N)>,
     taking: Taking,
     has_recovered: bool,
+    /// Whether a stored act found no room in its outbox.
+    has_left_acts: bool,
     /// What the app knows of the connection: status, time of the next attempt, whether it failed.
     published: (Status, Option<u64>, bool),
     /// When to name the open runs next.
@@ -114,6 +116,7 @@ impl<N: Node + Clone> Client<N> {
             presences: Vec::new(),
             taking: Taking { event_max_bytes: EVENT_MAX_BYTES, keeps },
             has_recovered: false,
+            has_left_acts: false,
             published: (Status::Connecting, None, false),
             lease_ping_at: 0,
             has_ended: false,
@@ -133,9 +136,13 @@ impl<N: Node + Clone> Client<N> {
             self.cut();
         }
         self.transmit(now);
-        if let Some(Link::Socket(socket)) = after.filter(|_| has_changed) {
-            self.serve_again(socket);
-            if self.taking.keeps {
+        if let Some(Link::Socket(socket)) = after {
+            if has_changed {
+                self.serve_again(socket);
+            }
+            let has_room = self.sessions.iter().all(|session| session.outbox.is_empty());
+            if (has_changed && self.taking.keeps) || (self.has_left_acts && has_room) {
+                self.has_left_acts = false;
                 self.outputs.push_back(Output::Recover);
             }
         }
@@ -364,9 +371,10 @@ impl<N: Node + Clone> Client<N> {
     /// An act that was taken in before. What is said of it goes to whoever still waits for it.
     fn resend(&mut self, now: u64, session: SessionId, id: Id, log: Option<LogId>, event: String) {
         let taking = self.taking;
-        if let Some((session, out)) = self.open(now, &session) {
-            // One that finds no room is still stored, for another time.
-            let _: Result<(), Problem> = session.take(id, log, event, taking, out);
+        let Some((session, out)) = self.open(now, &session) else { return };
+        if let Err(problem) = session.take(id, log, event, taking, out) {
+            // It is still stored, for when there is room.
+            self.has_left_acts |= problem.code == ErrorCode::OutboxFull;
         }
     }
 

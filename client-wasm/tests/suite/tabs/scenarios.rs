@@ -119,6 +119,23 @@ fn a_send_of_the_only_tab_that_dies_at_once_is_sent_by_the_next_one_once() {
 }
 
 #[test]
+fn more_than_an_outbox_holds_is_sent_when_there_is_room() {
+    let (mut world, tabs) = tabs(3);
+    world.weather.is_down = true;
+    world.cut(tabs[0], false);
+    for tab in &tabs[1..] {
+        for _ in 0..200 {
+            world.send(*tab, &session("s"));
+        }
+        world.kill(*tab);
+    }
+    world.run_for(1_000);
+    world.weather.is_down = false;
+    world.run_until(60_000, "all of it is sent", World::is_well);
+    world.judge_acts();
+}
+
+#[test]
 fn a_stolen_lock_does_not_give_two_sockets_for_long() {
     let (mut world, tabs) = tabs(3);
     // Each of the others in turn believes to lead.
