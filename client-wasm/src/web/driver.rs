@@ -4,15 +4,16 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use durable_sessions_protocol::fold::Node;
+use gloo_timers::callback::Timeout;
 use wasm_bindgen::JsValue;
+use web_sys::WebSocket;
 
 use super::channel::Channel;
-use super::js::WebSocket;
 use super::listener::Listener;
 use super::node::JsNode;
 use super::page::{self, Page};
 use super::socket::Socket;
-use super::timer::{Timer, now_ms};
+use super::timer::{now_ms, wake};
 use super::told::encode;
 use crate::core::{Cargo, Client, Input, Output};
 
@@ -31,7 +32,7 @@ pub(super) struct Driver {
     listener: Listener,
     socket: Cell<Option<Socket>>,
     channel: Cell<Option<Channel>>,
-    timer: Cell<Option<Timer>>,
+    timer: Cell<Option<Timeout>>,
     /// When the timer is due, on the clock of [`now_ms`].
     due: Cell<Option<u64>>,
     page: Cell<Option<Page>>,
@@ -115,7 +116,7 @@ impl Driver {
         if due == self.due.replace(due) {
             return;
         }
-        self.timer.set(due.map(|due_ms| Timer::new(self, due_ms)));
+        self.timer.set(due.map(|due_ms| wake(self, due_ms)));
     }
 
     fn open(self: &Rc<Self>, number: u32) {
@@ -138,7 +139,7 @@ impl Driver {
     fn transmit(&self, number: u32, text: &str) {
         if let Some(web_socket) = self.web_socket(number) {
             // An error: it is not open any more, and its close is on the way.
-            let _: Result<(), JsValue> = web_socket.send(text);
+            let _: Result<(), JsValue> = web_socket.send_with_str(text);
         }
     }
 
@@ -147,7 +148,7 @@ impl Driver {
             // Nothing more is heard of it.
             drop(self.socket.take());
             // An error: the code is one that pages may not give.
-            let _: Result<(), JsValue> = web_socket.close(code);
+            let _: Result<(), JsValue> = web_socket.close_with_code(code);
         }
     }
 

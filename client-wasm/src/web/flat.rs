@@ -1,8 +1,8 @@
 //! Flat arrays: how everything reaches the facade. A number first, then the fields.
 
+use js_sys::Array;
 use wasm_bindgen::JsValue;
 
-use super::js::Array;
 use super::names::name;
 use super::node::{JsNode, number};
 

@@ -2,8 +2,9 @@
 
 use std::rc::Rc;
 
-use wasm_bindgen::JsValue;
+use js_sys::Function;
 use wasm_bindgen::closure::Closure;
+use wasm_bindgen::{JsCast, JsValue};
 
 use super::driver::Driver;
 use super::node::JsNode;
@@ -38,7 +39,7 @@ impl Handler {
         self.0.into_js_value()
     }
 
-    pub(super) fn function(&self) -> &JsValue {
-        self.0.as_ref()
+    pub(super) fn function(&self) -> &Function {
+        self.0.as_ref().unchecked_ref()
     }
 }

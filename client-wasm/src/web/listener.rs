@@ -1,8 +1,7 @@
 //! Whom the driver tells.
 
+use js_sys::Array;
 use wasm_bindgen::prelude::wasm_bindgen;
-
-use super::js::Array;
 
 #[wasm_bindgen]
 extern "C" {

@@ -10,7 +10,6 @@ mod command;
 mod driver;
 mod flat;
 mod handler;
-mod js;
 mod listener;
 mod names;
 mod node;

@@ -2,10 +2,24 @@
 
 use durable_sessions_protocol::fold::Node;
 use durable_sessions_protocol::offset::Offset;
+use js_sys::{Array, JsString};
+use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
 
-use super::js::{Array, Fields, parse_json};
 use super::names::name;
+
+#[wasm_bindgen]
+extern "C" {
+    /// The text stays on JavaScript's side, where `js_sys::JSON::parse` would copy it in and out.
+    #[wasm_bindgen(catch, js_namespace = JSON, js_name = parse)]
+    fn parse_json(text: &JsString) -> Result<Option<JsValue>, JsValue>;
+
+    /// Any value but `null` and `undefined`: to read a field of it never throws.
+    type Fields;
+
+    #[wasm_bindgen(method, structural, indexing_getter)]
+    fn get(this: &Fields, name: &JsValue) -> Option<JsValue>;
+}
 
 /// A value that `JSON.parse` made, or another that is neither `null` nor `undefined`. It is passed
 /// through untouched; only fields the core needs are read.
@@ -14,7 +28,7 @@ pub struct JsNode(pub JsValue);
 
 impl JsNode {
     /// `None` for what is not JSON, and for `null`.
-    pub(super) fn parse(text: &JsValue) -> Option<Self> {
+    pub(super) fn parse(text: &JsString) -> Option<Self> {
         parse_json(text).ok().flatten().map(Self)
     }
 

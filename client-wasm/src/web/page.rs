@@ -3,11 +3,12 @@
 use std::rc::Rc;
 
 use durable_sessions_protocol::fold::Node;
+use js_sys::Function;
 use wasm_bindgen::{JsCast, JsValue};
+use web_sys::EventTarget;
 
 use super::driver::Driver;
 use super::handler::Handler;
-use super::js::EventTarget;
 use super::node::JsNode;
 use crate::core::Input;
 
@@ -25,11 +26,11 @@ pub(super) struct Page {
 impl Page {
     pub(super) fn listen(driver: &Rc<Driver>, global: JsNode) -> Self {
         let page = Self { global, handler: Handler::new(driver, 0, |_, event| read(event)) };
-        page.each(EventTarget::listen);
+        page.each(EventTarget::add_event_listener_with_callback);
         page
     }
 
-    fn each(&self, act: fn(&EventTarget, &str, &JsValue) -> Result<(), JsValue>) {
+    fn each(&self, act: fn(&EventTarget, &str, &Function) -> Result<(), JsValue>) {
         let document = self.global.field("document");
         let targets = [(document.as_ref(), OF_DOCUMENT), (Some(&self.global), OF_GLOBAL)];
         for (target, events) in targets {
@@ -56,7 +57,7 @@ pub(super) fn is_hidden(global: &JsNode) -> bool {
 
 impl Drop for Page {
     fn drop(&mut self) {
-        self.each(EventTarget::ignore);
+        self.each(EventTarget::remove_event_listener_with_callback);
     }
 }
 

@@ -4,11 +4,12 @@ use std::rc::Rc;
 
 use durable_sessions_protocol::SUBPROTOCOL;
 use durable_sessions_protocol::fold::Node;
-use wasm_bindgen::JsValue;
+use js_sys::{Array, Function, JsString, Reflect};
+use wasm_bindgen::JsCast;
+use web_sys::{CloseEvent, MessageEvent, WebSocket};
 
 use super::driver::{CLOSED_ABNORMALLY, Driver};
 use super::handler::Handler;
-use super::js::{Array, WebSocket, construct};
 use super::names::name;
 use super::node::JsNode;
 use crate::core::Input;
@@ -24,26 +25,24 @@ impl Socket {
     /// Opens a socket of the class in the options. `None`: it would not open.
     pub(super) fn open(driver: &Rc<Driver>, options: &JsNode, number: u32) -> Option<Self> {
         let (class, ignore) = (options.field("WebSocket")?.0, options.field("ignore")?.0);
-        let arguments = Array::new();
-        arguments.push(&options.field("url")?.0);
-        arguments.push(&name(SUBPROTOCOL));
-        let web_socket = construct(&class, &arguments).ok()?;
+        let arguments = Array::of2(&options.field("url")?.0, &name(SUBPROTOCOL));
+        let made = Reflect::construct(class.unchecked_ref::<Function>(), &arguments).ok()?;
+        let web_socket = made.unchecked_into::<WebSocket>();
 
         let opened = Handler::new(driver, number, |socket, _| Some(Input::Opened { socket }));
         let message = Handler::new(driver, number, |socket, event| Some(read(socket, event)));
         let closed = Handler::new(driver, number, |socket, event| {
-            // A class of another kind may give no code, or 0.
-            let code = event.number("code").and_then(|code| u16::try_from(code).ok());
-            let code = code.filter(|&code| code != 0).unwrap_or(CLOSED_ABNORMALLY);
-            Some(Input::Closed { socket, code })
+            // A class of another kind may give no code, which reads as 0.
+            let code = event.0.unchecked_ref::<CloseEvent>().code();
+            Some(Input::Closed { socket, code: if code == 0 { CLOSED_ABNORMALLY } else { code } })
         });
-        web_socket.set_onopen(opened.function());
-        web_socket.set_onmessage(message.function());
-        web_socket.set_onclose(closed.function());
+        web_socket.set_onopen(Some(opened.function()));
+        web_socket.set_onmessage(Some(message.function()));
+        web_socket.set_onclose(Some(closed.function()));
         // A close follows, which says more. It is heard to the end all the same: a socket given up
         // while it connects tells its error only later, and one that nobody hears ends a Node
         // process.
-        web_socket.set_onerror(&ignore);
+        web_socket.set_onerror(Some(ignore.unchecked_ref()));
         Some(Self { number, web_socket, _handlers: [opened, message, closed] })
     }
 
@@ -59,21 +58,20 @@ impl Socket {
 
 impl Drop for Socket {
     fn drop(&mut self) {
-        self.web_socket.set_onopen(&JsValue::NULL);
-        self.web_socket.set_onmessage(&JsValue::NULL);
-        self.web_socket.set_onclose(&JsValue::NULL);
+        self.web_socket.set_onopen(None);
+        self.web_socket.set_onmessage(None);
+        self.web_socket.set_onclose(None);
     }
 }
 
 /// `bytes` is the length in UTF-16 units, at least a third of the bytes: what the server sends
 /// before it hears that it was read is four times what the core takes before it says so.
 fn read(socket: u32, event: &JsNode) -> Input<JsNode> {
-    let text = event.field("data");
     // What is no text is no JSON either.
-    match text.as_ref().and_then(|text| JsNode::parse(&text.0)) {
+    let text = event.0.unchecked_ref::<MessageEvent>().data().unchecked_into::<JsString>();
+    match JsNode::parse(&text) {
         Some(frame) => {
-            let bytes = text.and_then(|text| text.number("length"));
-            let bytes = bytes.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(usize::MAX);
+            let bytes = usize::try_from(text.length()).unwrap_or(usize::MAX);
             Input::Frame { socket, frame, bytes }
         }
         None => Input::Malformed { socket },

@@ -2,36 +2,24 @@
 
 use std::rc::Rc;
 
-use wasm_bindgen::JsValue;
+use gloo_timers::callback::Timeout;
 
 use super::driver::Driver;
-use super::handler::Handler;
-use super::js::{clear_timeout, set_timeout, wall_clock_ms};
 use crate::core::Input;
 
 /// The longest pause a JavaScript timer can hold.
 const PAUSE_MAX_MS: u64 = i32::MAX as u64;
 
-/// Wakes the driver once. Dropped, it never does.
-pub(super) struct Timer {
-    id: JsValue,
-    _handler: Handler,
-}
-
-impl Timer {
-    /// Wakes it at `due_ms`, or before it if that is further away than a timer can count.
-    pub(super) fn new(driver: &Rc<Driver>, due_ms: u64) -> Self {
-        let pause = due_ms.saturating_sub(now_ms()).min(PAUSE_MAX_MS);
-        let handler = Handler::new(driver, 0, |_, _| Some(Input::Timeout));
-        let id = set_timeout(handler.function(), u32::try_from(pause).unwrap_or(u32::MAX));
-        Self { id, _handler: handler }
-    }
-}
-
-impl Drop for Timer {
-    fn drop(&mut self) {
-        clear_timeout(&self.id);
-    }
+/// Wakes the driver once, at `due_ms`, or before it if that is further away than a timer can count.
+/// Dropped, it never does.
+pub(super) fn wake(driver: &Rc<Driver>, due_ms: u64) -> Timeout {
+    let pause = due_ms.saturating_sub(now_ms()).min(PAUSE_MAX_MS);
+    let driver = Rc::downgrade(driver);
+    Timeout::new(u32::try_from(pause).unwrap_or(u32::MAX), move || {
+        if let Some(driver) = driver.upgrade() {
+            driver.handle(Input::Timeout);
+        }
+    })
 }
 
 /// The wall clock. It goes on while the machine sleeps, which the page's other clock need not.
@@ -41,6 +29,6 @@ pub(super) fn now_ms() -> u64 {
         clippy::cast_sign_loss,
         reason = "whole milliseconds since 1970"
     )]
-    let now = wall_clock_ms() as u64;
+    let now = js_sys::Date::now() as u64;
     now
 }

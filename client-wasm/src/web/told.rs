@@ -1,9 +1,9 @@
 //! What the core tells the app, as the facade takes it.
 
 use durable_sessions_protocol::error::{Problem, SideEffects};
+use js_sys::Array;
 
 use super::flat::Flat;
-use super::js::Array;
 use super::node::JsNode;
 use super::patch;
 use crate::core::Output;
