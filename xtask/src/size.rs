@@ -4,8 +4,9 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::{command::output, node, package, wasm::Optimise};
 
-/// The most that an application may pay for the package: gzip of its minified bundle, in bytes.
-const TOTAL_GZIP_LIMIT_BYTES: u64 = 30_000;
+/// The most that an application may pay for the package: gzip of its minified bundle, in bytes. One
+/// tab alone fits into 30,000; docs/TABS.md says what the rest of it is.
+const TOTAL_GZIP_LIMIT_BYTES: u64 = 43_000;
 
 /// The name of the line that is the sum, as an application's bundler would make it.
 const TOTAL: &str = "total, minified";
