@@ -45,7 +45,6 @@ use durable_sessions_protocol::limits::EVENT_MAX_BYTES;
 use durable_sessions_protocol::offset::Position;
 use frames::Frame;
 pub use input::{Follow, Group, Input, Options, Token};
-use limits::BEAT_MS;
 pub use output::{Cargo, Output, Role, SessionStatus, Status};
 use serve::Serve;
 use session::{Requests, Sending, Session, Taking};
@@ -72,8 +71,6 @@ pub struct Client<N> {
     presences: Vec<(SessionId, N)>,
     taking: Taking,
     has_recovered: bool,
-    /// When a new leader looks for acts of tabs that are gone.
-    recover_at: u64,
     /// Whether a stored act found no room in its outbox.
     has_left_acts: bool,
     /// What the app knows of the connection: status, time of the next attempt, whether it failed.
@@ -119,7 +116,6 @@ impl<N: Node + Clone> Client<N> {
             presences: Vec::new(),
             taking: Taking { event_max_bytes: EVENT_MAX_BYTES, keeps },
             has_recovered: false,
-            recover_at: u64::MAX,
             has_left_acts: false,
             published: (Status::Connecting, None, false),
             lease_ping_at: 0,
@@ -132,13 +128,8 @@ impl<N: Node + Clone> Client<N> {
     pub fn handle(&mut self, now_ms: u64, input: Input<N>) {
         let now = self.clock.read(now_ms);
         let before = self.link();
-        let led = self.tabs.leads();
         self.take_in(now, input);
         self.settle(now);
-        if self.tabs.leads() && !led && self.taking.keeps {
-            // By then the living have answered a beat: what they wait for is theirs to send.
-            self.recover_at = now.saturating_add(BEAT_MS);
-        }
         let after = self.link();
         let has_changed = before != after;
         if has_changed && before.is_some() {
@@ -150,10 +141,8 @@ impl<N: Node + Clone> Client<N> {
                 self.serve_again(socket);
             }
             let has_room = self.sessions.iter().all(|session| session.outbox.is_empty());
-            let is_due = now >= self.recover_at;
-            if is_due || (self.has_left_acts && has_room) {
+            if (has_changed && self.taking.keeps) || (self.has_left_acts && has_room) {
                 self.has_left_acts = false;
-                self.recover_at = u64::MAX;
                 self.outputs.push_back(Output::Recover);
             }
         }
@@ -178,9 +167,6 @@ impl<N: Node + Clone> Client<N> {
             }
             if matches!(link, Link::Leader { .. }) && !self.pending.is_empty() {
                 next = earliest(next, Some(self.relay_due));
-            }
-            if matches!(link, Link::Socket(_)) && self.recover_at < u64::MAX {
-                next = earliest(next, Some(self.recover_at));
             }
         }
         next.map(|at| self.clock.outside(at))
