@@ -29,11 +29,21 @@ function stored(peer) {
   });
 }
 
+/**
+ * Waits until the client has its database: what is sent before is kept from then on. Whoever opens it behind
+ * the client, once it is there, gets it after the client.
+ */
+async function keeping(peer) {
+  await expect.poll(() => peer.frame.evaluate(async () => (await indexedDB.databases()).length)).toBe(1);
+  await stored(peer);
+  return peer;
+}
+
 const texts = async (server, session) => (await server.events(session)).map(({ text }) => text);
 
 test("a message sent just before its only tab is killed is there after reopening, once", async ({ peer, server, session }) => {
   for (let round = 0; round < SENDS; round += 1) {
-    const tab = await (await (await peer()).connect([session])).isReady();
+    const tab = await keeping(await (await (await peer()).connect([session])).isReady());
     await tab.crashAfter(sendAll, [session, [`${round}`]]);
   }
   const tab = await (await (await peer()).connect([session])).isReady();
@@ -45,7 +55,7 @@ test("a message sent just before its only tab is killed is there after reopening
 
 test("messages that never left their tab before it was killed are delivered after reopening, in order and once", async ({ peer, server, session, network }) => {
   const all = Array.from({ length: SENDS }, (_, index) => `${index}`);
-  const first = await (await (await peer(undefined, network.url)).connect([session])).isReady();
+  const first = await keeping(await (await (await peer(undefined, network.url)).connect([session])).isReady());
   network.hold(["up"]);
   await first.crashAfter(sendAll, [session, all]);
   network.cut();
@@ -68,7 +78,7 @@ test("a message left behind is sent by a page that was opened without a network,
   const second = await peer(undefined, network.url);
   // While the network is well it loads what it needs.
   await second.frame.evaluate(() => import("/pkg/index.js"));
-  const first = await (await (await peer(undefined, network.url)).connect([session])).isReady();
+  const first = await keeping(await (await (await peer(undefined, network.url)).connect([session])).isReady());
   network.hold(["up"], { andNew: true });
   await first.crashAfter(sendAll, [session, ["Wait for me"]]);
   await second.connect([session]);
@@ -80,7 +90,7 @@ test("a message left behind is sent by a page that was opened without a network,
 });
 
 test("a message whose ack died with its tab is in the log once", async ({ peer, server, session, network }) => {
-  const first = await (await (await peer(undefined, network.url)).connect([session])).isReady();
+  const first = await keeping(await (await (await peer(undefined, network.url)).connect([session])).isReady());
   network.hold(["down"]);
   await first.send(session, "Heard, and not answered");
   await expect.poll(() => texts(server, session)).toEqual(["Heard, and not answered"]);
@@ -95,7 +105,7 @@ test("a message whose ack died with its tab is in the log once", async ({ peer, 
 
 test("a stop pressed just before its only tab is killed stops the run after reopening", async ({ peer, server, session, network, agent }) => {
   await agent("counting-agent", { words: ["--numbers", "100000", "--pace-ms", "20"] });
-  const first = await (await (await peer(undefined, network.url)).connect([session])).isReady();
+  const first = await keeping(await (await (await peer(undefined, network.url)).connect([session])).isReady());
   await first.sends(session, "Count");
   await expect.poll(async () => (await first.transcript(session)).active.length).toBe(1);
   network.hold(["up"]);
@@ -113,7 +123,7 @@ test("a stop pressed just before its only tab is killed stops the run after reop
 test("a message of a follower that is killed is sent by a tab that is left", async ({ peer, server, session, network }) => {
   const tabs = [];
   for (let tab = 0; tab < 3; tab += 1) {
-    tabs.push(await (await (await peer(undefined, network.url)).connect([session])).isReady());
+    tabs.push(await keeping(await (await (await peer(undefined, network.url)).connect([session])).isReady()));
   }
   network.hold(["up"]);
   await tabs[1].crashAfter(sendAll, [session, ["Said by the dead"]]);
@@ -126,7 +136,7 @@ test("a message of a follower that is killed is sent by a tab that is left", asy
 
 test("messages of another principal wait for that principal", async ({ peer, server, session, network }) => {
   const url = network.url;
-  const first = await (await (await peer(undefined, url)).connect([session], { as: "user/ada" })).isReady();
+  const first = await keeping(await (await (await peer(undefined, url)).connect([session], { as: "user/ada" })).isReady());
   network.hold(["up"]);
   await first.crashAfter(sendAll, [session, ["By Ada"]]);
   network.cut();
