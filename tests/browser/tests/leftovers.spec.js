@@ -143,17 +143,25 @@ test("a client mounted, unmounted and mounted again has one connection and one a
 
 test("a session that its last user has left is detached, and one that is still used is not", async ({ peer, session }) => {
   const one = await peer();
-  const sent = framesSent(one.page);
-  await one.frame.evaluate(async (id) => {
+  const detached = [];
+  one.page.on("websocket", (socket) =>
+    socket.on("framesent", ({ payload }) => {
+      const frame = JSON.parse(payload);
+      if (frame.type === "detach") detached.push(frame.session);
+    }),
+  );
+  const other = `${session}-other`;
+  await one.frame.evaluate(async ([id, other]) => {
     const { connect } = await import("/pkg/index.js");
     globalThis.client = connect();
     globalThis.users = [client.session(id), client.session(id)];
-    await users[0].ready;
+    const only = client.session(other);
+    await Promise.all([users[0].ready, only.ready]);
     users[0].detach();
-  }, session);
-  // Long enough for the deferred detach to have come, had there been one.
-  await one.page.waitForTimeout(2_000);
-  expect(sent).not.toContain("detach");
+    only.detach();
+  }, [session, other]);
+  // The detach of the one that is still used, had there been one, would have been due before this one.
+  await expect.poll(() => detached).toEqual([other]);
   await one.frame.evaluate(() => users[1].detach());
-  await expect.poll(() => sent.filter((type) => type === "detach")).toEqual(["detach"]);
+  await expect.poll(() => detached).toEqual([other, session]);
 });
