@@ -49,7 +49,9 @@ impl Stage {
             Self::Clippy => lint(&["--workspace", "--locked"]),
             Self::ClippyWasm => {
                 tools::wasm_target()?;
-                lint(&["--package=durable-sessions-client", WASM_TARGET])
+                let client = ["--package=durable-sessions-client", WASM_TARGET];
+                lint(&client)?;
+                lint(&[&client[..], &["--features=agent"]].concat())
             }
             Self::Test => run(&mut cargo(&["test", "--workspace"])),
             Self::WasmTest => wasm_test(),

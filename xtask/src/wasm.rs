@@ -1,6 +1,9 @@
-//! From Rust to the browser's module: `client-wasm/pkg`, which the TypeScript facade is compiled against.
+//! From Rust to the browser's modules: `client-wasm/pkg`, which the TypeScript facade is compiled against.
 
-use std::{env, fs, path::PathBuf};
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, Result, anyhow};
 use wasm_bindgen_cli_support::Bindgen;
@@ -17,12 +20,36 @@ pub(crate) enum Optimise {
     No,
 }
 
-/// Writes `client.js`, `client.d.ts` and `client.wasm` into `client-wasm/pkg`.
+/// A module of the client crate.
+struct Module {
+    name: &'static str,
+    features: &'static [&'static str],
+}
+
+/// What every page loads, and the same once more for those that serve an agent.
+const MODULES: [Module; 2] = [
+    Module { name: "client", features: &[] },
+    Module { name: "agent", features: &["--features=agent"] },
+];
+
+/// Writes a `.js`, `.d.ts` and `.wasm` of each module into `client-wasm/pkg`.
 pub(crate) fn build(optimise: Optimise) -> Result<()> {
     let directory = directory();
-    bind(compile()?, &directory)?;
-    let bound = directory.join("client_bg.wasm");
-    let module = directory.join("client.wasm");
+    if directory.exists() {
+        fs::remove_dir_all(&directory)
+            .with_context(|| format!("cannot empty {}", directory.display()))?;
+    }
+    for module in MODULES {
+        bind(&compile(&module)?, module.name, &directory)?;
+        finish(module.name, &directory, optimise)?;
+    }
+    Ok(())
+}
+
+/// From what the bindings generator made to the module itself.
+fn finish(name: &str, directory: &Path, optimise: Optimise) -> Result<()> {
+    let bound = directory.join(format!("{name}_bg.wasm"));
+    let module = directory.join(format!("{name}.wasm"));
     match optimise {
         Optimise::No => fs::rename(&bound, &module)?,
         Optimise::Size => {
@@ -34,7 +61,7 @@ pub(crate) fn build(optimise: Optimise) -> Result<()> {
             let arguments =
                 [&small[..], &strip, &[names::WASM_OPT_PASS, &from, "-o", &to]].concat();
             let renames = output(&mut node::program(&package::source(), "wasm-opt", &arguments))?;
-            let glue = directory.join("client.js");
+            let glue = directory.join(format!("{name}.js"));
             fs::write(&glue, names::apply(&renames, &fs::read_to_string(&glue)?)?)?;
         }
     }
@@ -45,7 +72,7 @@ fn directory() -> PathBuf {
     repository::path("client-wasm/pkg")
 }
 
-fn compile() -> Result<PathBuf> {
+fn compile(module: &Module) -> Result<PathBuf> {
     tools::wasm_target()?;
     let mut compiler = cargo(&[
         "rustc",
@@ -56,6 +83,7 @@ fn compile() -> Result<PathBuf> {
         "--target=wasm32-unknown-unknown",
         "--profile=wasm",
     ]);
+    compiler.args(module.features);
     run(compiler.env("CARGO_ENCODED_RUSTFLAGS", rustflags()?))?;
     Ok(repository::target().join("wasm32-unknown-unknown/wasm/durable_sessions_client.wasm"))
 }
@@ -79,15 +107,11 @@ fn rustflags() -> Result<String> {
     Ok(flags.join("\x1f"))
 }
 
-fn bind(compiled: PathBuf, directory: &PathBuf) -> Result<()> {
-    if directory.exists() {
-        fs::remove_dir_all(directory)
-            .with_context(|| format!("cannot empty {}", directory.display()))?;
-    }
+fn bind(compiled: &Path, name: &str, directory: &Path) -> Result<()> {
     let generate = || {
         Bindgen::new()
             .input_path(compiled)
-            .out_name("client")
+            .out_name(name)
             .web(true)?
             .typescript(true)
             // The package finds its module itself; the default would be an import.meta.url that bundlers trip over.

@@ -4,7 +4,7 @@ use durable_sessions_protocol::id::{Id, LogId, SessionId};
 use durable_sessions_protocol::offset::Offset;
 
 use super::act::Act;
-#[cfg(not(target_arch = "wasm32"))]
+#[cfg(any(not(target_arch = "wasm32"), feature = "agent"))]
 use super::writer::{RunEnd, Started};
 
 /// Who the client is and where its randomness comes from.
@@ -131,7 +131,7 @@ pub enum Input<N> {
         reader: u32,
     },
     /// Write runs to a session as this producer. Implies following it; see [`Input::Attach`].
-    #[cfg(not(target_arch = "wasm32"))]
+    #[cfg(any(not(target_arch = "wasm32"), feature = "agent"))]
     Produce {
         /// Which session.
         session: SessionId,
@@ -140,7 +140,7 @@ pub enum Input<N> {
     },
     /// Start a run. Ends in [`Output::RunStarted`](super::Output::RunStarted) or
     /// [`Output::RunRefused`](super::Output::RunRefused).
-    #[cfg(not(target_arch = "wasm32"))]
+    #[cfg(any(not(target_arch = "wasm32"), feature = "agent"))]
     StartRun {
         /// Which session; [`Input::Produce`] comes first.
         session: SessionId,
@@ -148,7 +148,7 @@ pub enum Input<N> {
         started: Started,
     },
     /// One event of an open run, as JSON text. See [`super::Client::has_room`] for backpressure.
-    #[cfg(not(target_arch = "wasm32"))]
+    #[cfg(any(not(target_arch = "wasm32"), feature = "agent"))]
     Write {
         /// Which session.
         session: SessionId,
@@ -159,7 +159,7 @@ pub enum Input<N> {
     },
     /// End a run. A run that was stopped meanwhile ends `stopped` whatever is said here. Ends in
     /// [`Output::RunEnded`](super::Output::RunEnded).
-    #[cfg(not(target_arch = "wasm32"))]
+    #[cfg(any(not(target_arch = "wasm32"), feature = "agent"))]
     EndRun {
         /// Which session.
         session: SessionId,
@@ -169,7 +169,7 @@ pub enum Input<N> {
         end: RunEnd,
     },
     /// Offer to work on an agent's input; offered again on every connection. 0 slots withdraw.
-    #[cfg(not(target_arch = "wasm32"))]
+    #[cfg(any(not(target_arch = "wasm32"), feature = "agent"))]
     Serve {
         /// Whose input.
         agent: Id,
@@ -179,7 +179,7 @@ pub enum Input<N> {
         slots: u32,
     },
     /// The work of an [`Output::Wake`](super::Output::Wake) is over, however: its slot is free.
-    #[cfg(not(target_arch = "wasm32"))]
+    #[cfg(any(not(target_arch = "wasm32"), feature = "agent"))]
     WakeDone {
         /// Whose input.
         agent: Id,

@@ -21,14 +21,14 @@ pub(crate) mod read;
 mod reader;
 mod receive;
 mod relay;
-#[cfg_attr(target_arch = "wasm32", path = "absent/serve.rs")]
+#[cfg_attr(all(target_arch = "wasm32", not(feature = "agent")), path = "absent/serve.rs")]
 mod serve;
 mod session;
 mod tabs;
 mod transmit;
-#[cfg(not(target_arch = "wasm32"))]
+#[cfg(any(not(target_arch = "wasm32"), feature = "agent"))]
 mod work;
-#[cfg_attr(target_arch = "wasm32", path = "absent/writer.rs")]
+#[cfg_attr(all(target_arch = "wasm32", not(feature = "agent")), path = "absent/writer.rs")]
 mod writer;
 
 use std::collections::VecDeque;
@@ -275,7 +275,7 @@ impl<N: Node + Clone> Client<N> {
             }
             Input::Detach { session } => self.detach(&session),
             Input::Send { session, act } => self.send(now, session, act),
-            #[cfg(not(target_arch = "wasm32"))]
+            #[cfg(any(not(target_arch = "wasm32"), feature = "agent"))]
             Input::Produce { .. }
             | Input::StartRun { .. }
             | Input::Write { .. }

@@ -270,7 +270,7 @@ pub enum Output<N> {
     },
 
     /// Input for a worker; [`Input::WakeDone`](super::Input::WakeDone) frees its slot.
-    #[cfg(not(target_arch = "wasm32"))]
+    #[cfg(any(not(target_arch = "wasm32"), feature = "agent"))]
     Wake {
         /// Whose input.
         agent: Id,
@@ -282,7 +282,7 @@ pub enum Output<N> {
         attempt: u32,
     },
     /// A run's start is in the log: its handler may begin.
-    #[cfg(not(target_arch = "wasm32"))]
+    #[cfg(any(not(target_arch = "wasm32"), feature = "agent"))]
     RunStarted {
         /// Which session.
         session: SessionId,
@@ -292,7 +292,7 @@ pub enum Output<N> {
         offset: Offset,
     },
     /// A run could not start, or the log no longer knows it as this writer's. It is forgotten.
-    #[cfg(not(target_arch = "wasm32"))]
+    #[cfg(any(not(target_arch = "wasm32"), feature = "agent"))]
     RunRefused {
         /// Which session.
         session: SessionId,
@@ -302,7 +302,7 @@ pub enum Output<N> {
         problem: Problem,
     },
     /// A run was stopped: nothing it writes enters the log any more. It still has to be ended.
-    #[cfg(not(target_arch = "wasm32"))]
+    #[cfg(any(not(target_arch = "wasm32"), feature = "agent"))]
     RunStopped {
         /// Which session.
         session: SessionId,
@@ -310,7 +310,7 @@ pub enum Output<N> {
         run: Id,
     },
     /// A publish of a run was refused; the run goes on without it.
-    #[cfg(not(target_arch = "wasm32"))]
+    #[cfg(any(not(target_arch = "wasm32"), feature = "agent"))]
     WriteRefused {
         /// Which session.
         session: SessionId,
@@ -320,21 +320,27 @@ pub enum Output<N> {
         problem: Problem,
     },
     /// A run's end is in the log. It is forgotten.
-    #[cfg(not(target_arch = "wasm32"))]
+    #[cfg(any(not(target_arch = "wasm32"), feature = "agent"))]
     RunEnded {
         /// Which session.
         session: SessionId,
         /// The run.
         run: Id,
     },
+    /// [`super::Client::has_room`] became false.
+    #[cfg(any(not(target_arch = "wasm32"), feature = "agent"))]
+    WriterFull {
+        /// Which session.
+        session: SessionId,
+    },
     /// [`super::Client::has_room`] became true again.
-    #[cfg(not(target_arch = "wasm32"))]
+    #[cfg(any(not(target_arch = "wasm32"), feature = "agent"))]
     WriterReady {
         /// Which session.
         session: SessionId,
     },
     /// A newer process writes with this producer id; its runs are not this client's any more.
-    #[cfg(not(target_arch = "wasm32"))]
+    #[cfg(any(not(target_arch = "wasm32"), feature = "agent"))]
     ProducerFenced {
         /// Which session.
         session: SessionId,

@@ -31,7 +31,7 @@ impl<N: Node + Clone> Client<N> {
                     self.answer(now, request, &frame_type, frame);
                 }
             }
-            #[cfg(not(target_arch = "wasm32"))]
+            #[cfg(any(not(target_arch = "wasm32"), feature = "agent"))]
             "wake" if is_live => self.wake(now, frame),
             "ping" => {
                 let request = frame.number("request");

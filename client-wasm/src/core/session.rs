@@ -170,7 +170,7 @@ impl Session {
         Ok(())
     }
 
-    #[cfg(not(target_arch = "wasm32"))]
+    #[cfg(any(not(target_arch = "wasm32"), feature = "agent"))]
     pub(super) fn produce(&mut self, producer: Id) {
         if self.writer.as_ref().is_some_and(|writer| !writer.is_fenced()) {
             return;

@@ -1,7 +1,8 @@
 //! What programs do and pages do not: serving agents' input and writing runs.
 //!
-//! The browser build leaves it out, for it would be a third of the module: there
-//! [`Writer`](super::writer::Writer) is a type without values, and all that asks one goes with it.
+//! The browser build leaves it out without its feature `agent`, for it would be a third of the
+//! module: there [`Writer`](super::writer::Writer) is a type without values, and all that asks one
+//! goes with it.
 
 use durable_sessions_protocol::fold::Node;
 use durable_sessions_protocol::id::{Id, SessionId};

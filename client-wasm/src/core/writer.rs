@@ -71,6 +71,7 @@ pub(super) enum Report {
     Ended {
         run: Id,
     },
+    Full,
     Ready,
     Fenced,
 }
@@ -84,6 +85,7 @@ impl Report {
             Self::WriteRefused { run, problem } => Output::WriteRefused { session, run, problem },
             Self::Stopped { run } => Output::RunStopped { session, run },
             Self::Ended { run } => Output::RunEnded { session, run },
+            Self::Full => Output::WriterFull { session },
             Self::Ready => Output::WriterReady { session },
             Self::Fenced => Output::ProducerFenced { session },
         }
@@ -188,7 +190,10 @@ impl Writer {
             }
             _ => self.push(Unit::new(run.clone(), Kind::Write, event)),
         }
-        self.was_full |= !self.has_room();
+        if !self.was_full && !self.has_room() {
+            self.was_full = true;
+            reports.push(Report::Full);
+        }
     }
 
     pub(super) fn end(&mut self, run: &Id, end: RunEnd) {

@@ -325,6 +325,7 @@ impl Driver {
             | Output::RunStopped { .. }
             | Output::WriteRefused { .. }
             | Output::RunEnded { .. }
+            | Output::WriterFull { .. }
             | Output::WriterReady { .. }
             | Output::ProducerFenced { .. } => self.runs.perform(output),
         }

@@ -40,6 +40,8 @@ use crate::core::{Act, Body, Client, Follow, Group, Input, Options, StopTarget, 
 /// - `{type: "read_end", session, reader}`: ends one.
 /// - `{type: "reconnect"}`: connects at once when waiting, and again when closed by the server.
 /// - `{type: "close"}`: ends it for good; the listener is told what that refuses, then no more.
+///
+/// With the feature `agent` there are those of `agent.rs` besides.
 #[must_use]
 #[wasm_bindgen]
 pub fn connect(options: JsValue, listener: Listener) -> JsValue {
@@ -119,6 +121,9 @@ fn read(command: &JsNode) -> Option<Input<JsNode>> {
         },
         "reconnect" => Input::Reconnect,
         "close" => Input::Close,
+        #[cfg(feature = "agent")]
+        other => return super::agent::read(other, command),
+        #[cfg(not(feature = "agent"))]
         _ => return None,
     })
 }

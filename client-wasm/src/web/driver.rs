@@ -201,6 +201,16 @@ impl Driver {
             | Output::Presence { .. }
             | Output::Sent { .. }
             | Output::Refused { .. } => self.listener.tell(&encode(output)),
+            #[cfg(feature = "agent")]
+            Output::Wake { .. }
+            | Output::RunStarted { .. }
+            | Output::RunRefused { .. }
+            | Output::RunStopped { .. }
+            | Output::WriteRefused { .. }
+            | Output::RunEnded { .. }
+            | Output::WriterFull { .. }
+            | Output::WriterReady { .. }
+            | Output::ProducerFenced { .. } => self.listener.tell(&encode(output)),
         }
     }
 }

@@ -5,6 +5,8 @@
 //! whatever the app does in a callback may come back in. Where there is no page, as in Node or in
 //! a worker, the listeners of page events are simply not there.
 
+#[cfg(feature = "agent")]
+mod agent;
 mod channel;
 mod command;
 mod driver;

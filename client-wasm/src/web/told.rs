@@ -116,13 +116,23 @@ pub fn encode(output: &Output<JsNode>) -> Array {
         | Output::Disconnect { .. }
         | Output::Join { .. }
         | Output::Post { .. } => {}
+        #[cfg(feature = "agent")]
+        Output::Wake { .. }
+        | Output::RunStarted { .. }
+        | Output::RunRefused { .. }
+        | Output::RunStopped { .. }
+        | Output::WriteRefused { .. }
+        | Output::RunEnded { .. }
+        | Output::WriterFull { .. }
+        | Output::WriterReady { .. }
+        | Output::ProducerFenced { .. } => super::agent::write(&flat, output),
     }
     flat.into_array()
 }
 
 /// Code, detail, whether it may be tried again, whether it may have taken effect, and how long to
 /// wait in ms; nothing for none.
-fn problem(flat: &Flat, problem: Option<&Problem>) {
+pub(super) fn problem(flat: &Flat, problem: Option<&Problem>) {
     let Some(problem) = problem else { return };
     flat.name(problem.code.as_str())
         .text(&problem.detail)

@@ -1,0 +1,115 @@
+//! What the facade of agents asks for and is told, beside what every client is.
+//!
+//! The commands, on top of those of [`super::connect`], are:
+//!
+//! - `{type: "serve", agent, sessions, slots}`: offers to work on an agent's input, in the sessions of
+//!   an array of names or `prefix*`, empty for all; 0 slots withdraw the offer.
+//! - `{type: "wake_done", agent, session, input}`: frees the slot of a wake.
+//! - `{type: "produce", session, producer}`: writes runs to a session as this producer.
+//! - `{type: "start_run", session, run, agent, inReplyTo?, parent?}`: starts a run.
+//! - `{type: "write", session, run, event}`: adds an event, its JSON, to an open run.
+//! - `{type: "end_run", session, run, outcome, json?}`: ends a run `completed` with a result, `failed`
+//!   with an error, or `stopped`.
+
+use durable_sessions_protocol::fold::Node;
+
+use super::flat::Flat;
+use super::node::JsNode;
+use super::told::problem;
+use crate::core::read::Read;
+use crate::core::{Input, Output, RunEnd, Started};
+
+/// The number each begins with. `AgentTold` in `npm/src/agent/border.ts` has the same.
+mod op {
+    pub(super) const WAKE: u64 = 32;
+    pub(super) const RUN_STARTED: u64 = 33;
+    pub(super) const RUN_REFUSED: u64 = 34;
+    pub(super) const RUN_STOPPED: u64 = 35;
+    pub(super) const WRITE_REFUSED: u64 = 36;
+    pub(super) const RUN_ENDED: u64 = 37;
+    pub(super) const WRITER_FULL: u64 = 38;
+    pub(super) const WRITER_READY: u64 = 39;
+    pub(super) const PRODUCER_FENCED: u64 = 40;
+}
+
+/// What a command of this type says.
+pub(super) fn read(command_type: &str, command: &JsNode) -> Option<Input<JsNode>> {
+    let agent = || command.id("agent");
+    if command_type == "serve" {
+        let mut sessions = Vec::new();
+        for session in command.list("sessions") {
+            sessions.push(session.as_text()?);
+        }
+        return Some(Input::Serve { agent: agent()?, sessions, slots: command.small("slots")? });
+    }
+    let session = command.session_id("session")?;
+    let run = || command.id("run");
+    // Absent, or an id.
+    let optional = |name| match command.field(name) {
+        Some(_) => command.id(name).map(Some),
+        None => Some(None),
+    };
+    Some(match command_type {
+        "wake_done" => Input::WakeDone { agent: agent()?, session, input: command.id("input")? },
+        "produce" => Input::Produce { session, producer: command.id("producer")? },
+        "start_run" => Input::StartRun {
+            session,
+            started: Started {
+                run: run()?,
+                agent: agent()?,
+                in_reply_to: optional("inReplyTo")?,
+                parent: optional("parent")?,
+            },
+        },
+        "write" => Input::Write { session, run: run()?, event: command.text("event")? },
+        "end_run" => {
+            let json = command.text("json");
+            let end = match command.text("outcome")?.as_str() {
+                "completed" => RunEnd::Completed { data: json },
+                "failed" => RunEnd::Failed { error: json },
+                _ => RunEnd::Stopped,
+            };
+            Input::EndRun { session, run: run()?, end }
+        }
+        _ => return None,
+    })
+}
+
+/// Adds an output: its number, the session, and then what it is about.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the encoder sorts the outputs")]
+pub(super) fn write(flat: &Flat, output: &Output<JsNode>) {
+    match output {
+        Output::Wake { agent, session, input, attempt } => {
+            flat.number(op::WAKE).text(session.as_str()).text(agent.as_str());
+            flat.text(input.as_str()).number(u64::from(*attempt));
+        }
+        Output::RunStarted { session, run, offset } => {
+            flat.number(op::RUN_STARTED).text(session.as_str()).text(run.as_str());
+            flat.number(offset.as_u64());
+        }
+        Output::RunRefused { session, run, problem: reason } => {
+            flat.number(op::RUN_REFUSED).text(session.as_str()).text(run.as_str());
+            problem(flat, Some(reason));
+        }
+        Output::RunStopped { session, run } => {
+            flat.number(op::RUN_STOPPED).text(session.as_str()).text(run.as_str());
+        }
+        Output::WriteRefused { session, run, problem: reason } => {
+            flat.number(op::WRITE_REFUSED).text(session.as_str()).text(run.as_str());
+            problem(flat, Some(reason));
+        }
+        Output::RunEnded { session, run } => {
+            flat.number(op::RUN_ENDED).text(session.as_str()).text(run.as_str());
+        }
+        Output::WriterFull { session } => {
+            flat.number(op::WRITER_FULL).text(session.as_str());
+        }
+        Output::WriterReady { session } => {
+            flat.number(op::WRITER_READY).text(session.as_str());
+        }
+        Output::ProducerFenced { session } => {
+            flat.number(op::PRODUCER_FENCED).text(session.as_str());
+        }
+        _ => {}
+    }
+}
