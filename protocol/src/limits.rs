@@ -46,6 +46,16 @@ pub const PRESENCE_LINGER_MS: u64 = 2_000;
 
 /// A run's owner may be away this long before the run ends `lost`.
 pub const LEASE_MS: u64 = 30_000;
+/// Shortest `lease_ms` of a `run.started`. Beyond it: `invalid`.
+pub const LEASE_MIN_MS: u64 = 1_000;
+/// Longest `lease_ms` of a `run.started`. Beyond it: `invalid`.
+pub const LEASE_MAX_MS: u64 = 24 * 60 * 60 * 1000;
+/// An ask without `expires_ms` may wait this long for its answer before its run ends `lost`.
+pub const ASK_EXPIRY_MS: u64 = 24 * 60 * 60 * 1000;
+/// Shortest `expires_ms` of a `run.suspended`. Beyond it: `invalid`.
+pub const ASK_EXPIRY_MIN_MS: u64 = 1_000;
+/// Longest `expires_ms` of a `run.suspended`. Beyond it: `invalid`.
+pub const ASK_EXPIRY_MAX_MS: u64 = 30 * 24 * 60 * 60 * 1000;
 /// A stopped run's agent may take this long to end it before the server does.
 pub const STOP_GRACE_MS: u64 = 5_000;
 /// An input offered to a worker and not claimed is offered again after this long.

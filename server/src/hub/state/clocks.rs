@@ -3,41 +3,34 @@
 use durable_sessions_protocol::event::{Event, InputFate, Outcome, RunEnded};
 use durable_sessions_protocol::id::Id;
 use durable_sessions_protocol::limits::INPUT_MAX_ATTEMPTS;
+use durable_sessions_protocol::offset::Offset;
 
-use super::runs::{Lease, Owner};
+use super::runs::{Lease, Owner, Run};
 use super::{State, Writer};
 
 impl State {
     /// When [`State::tick`] has something to do next.
     #[must_use]
     pub fn deadline(&self) -> Option<u64> {
-        let runs = self.open.iter().filter_map(|id| self.runs.get(id)).flat_map(|run| {
-            let lease = match run.lease {
-                Lease::Held(_) => None,
-                Lease::Until(until) => Some(until),
-            };
-            [run.fence_until, lease].into_iter().flatten()
-        });
+        let runs = self.open_runs().filter_map(|(_, run)| over(run));
         let inputs = self.pending.values().filter_map(|id| Some(self.inputs.get(id)?.expires));
         runs.chain(inputs).min()
     }
 
     /// Ends what has run out of time.
     pub fn tick(&mut self, now: u64) {
-        let over: Vec<(Id, Outcome)> = self
+        let mut ended: Vec<(Offset, Id, Outcome)> = self
             .open
             .iter()
             .filter_map(|id| {
                 let run = self.runs.get(id)?;
-                let is_gone = matches!(run.lease, Lease::Until(until) if until <= now);
-                match run.fence_until {
-                    Some(until) if until <= now || is_gone => Some((id.clone(), Outcome::Stopped)),
-                    None if is_gone => Some((id.clone(), Outcome::Lost)),
-                    _ => None,
-                }
+                let is_stopped = run.fence_until.is_some();
+                let outcome = if is_stopped { Outcome::Stopped } else { Outcome::Lost };
+                (over(run)? <= now).then(|| (run.started, id.clone(), outcome))
             })
             .collect();
-        for (id, outcome) in over {
+        ended.sort_unstable_by_key(|(started, ..)| *started);
+        for (_, id, outcome) in ended {
             self.end_run(&id, outcome, now);
         }
         let expired: Vec<Id> = self
@@ -53,15 +46,10 @@ impl State {
 
     /// Open runs of a producer that its writer does not name are lost; those it names it holds.
     pub(super) fn lapse_unnamed(&mut self, grant: u32, writer: &Writer, named: &[Id], now: u64) {
-        let own: Vec<Id> = self
-            .open
-            .iter()
-            .filter(|id| match self.runs.get(*id).map(|run| &run.owner) {
-                Some(Owner::Grant(owner)) => self.producers.is_same(*owner, grant),
-                Some(Owner::Principal(_)) | None => false,
-            })
-            .cloned()
-            .collect();
+        let own = self.in_order_of_start(|_, run| match run.owner {
+            Owner::Grant(owner) => self.producers.is_same(owner, grant),
+            Owner::Principal(_) => false,
+        });
         for id in own {
             if named.contains(&id) {
                 self.hold(&id, writer, now);
@@ -78,6 +66,7 @@ impl State {
         let input = self.runs.get(id).and_then(|run| run.input.clone());
         let ended = RunEnded { run: id.clone(), outcome, error: None, usage: None, data: None };
         self.server_event(Event::RunEnded(ended), now);
+        self.expire_steers(id, now);
         let out_of_tries =
             |id: &Id| self.inputs.get(id).is_some_and(|input| input.attempts >= INPUT_MAX_ATTEMPTS);
         if outcome == Outcome::Lost
@@ -86,4 +75,18 @@ impl State {
             self.end_input(&input, InputFate::Expired, now);
         }
     }
+}
+
+/// When the server ends an open run itself.
+fn over(run: &Run) -> Option<u64> {
+    let lease = match run.lease {
+        Lease::Held(_) => None,
+        Lease::Until(until) => Some(until),
+    };
+    // A stopped run waits for no answer any more.
+    let ask = match run.fence_until {
+        Some(_) => None,
+        None => run.asks.iter().map(|ask| ask.expires).min(),
+    };
+    [run.fence_until, lease, ask].into_iter().flatten().min()
 }

@@ -4,14 +4,13 @@ use durable_sessions_protocol::event::{
     Event, InputFate, Outcome, Principal, RunEnded, RunStarted,
 };
 use durable_sessions_protocol::id::Id;
-use durable_sessions_protocol::limits::{INPUT_MAX_ATTEMPTS, LEASE_MS, STOP_GRACE_MS};
+use durable_sessions_protocol::limits::{INPUT_MAX_ATTEMPTS, LEASE_MS};
 use durable_sessions_protocol::offset::Offset;
 
 use super::State;
 use super::acts;
 use super::inputs::{Fate, MessageInfo};
 use super::runs::{Lease, Owner, Run};
-use super::stops::StopInfo;
 
 /// What the log knows about an event beside what it says.
 #[derive(Debug)]
@@ -36,9 +35,7 @@ impl State {
             Event::Message(message) => {
                 let info = MessageInfo { run: message.run.clone() };
                 self.messages.insert(message.id.clone(), info);
-                if message.run.is_none() {
-                    self.add_input(message, meta.offset, meta.now);
-                }
+                self.add_input(message, meta.offset, meta.now);
             }
             Event::Delta(delta) => self.message_of_run(&delta.message, &delta.run),
             Event::Data(data) => {
@@ -48,17 +45,8 @@ impl State {
             }
             Event::RunStarted(started) => self.run_started(started, meta),
             Event::RunEnded(ended) => self.run_ended(ended, meta.now),
-            Event::StopRequested(stop) => {
-                let runs = meta.runs.unwrap_or_default();
-                for id in runs {
-                    if let Some(run) = self.runs.get_mut(id) {
-                        let grace = meta.now.saturating_add(STOP_GRACE_MS);
-                        run.fence_until.get_or_insert(grace);
-                    }
-                }
-                let info = StopInfo { offset: meta.offset, runs: runs.to_vec() };
-                self.stops.insert(stop.id.clone(), info);
-            }
+            Event::StopRequested(stop) => self.stopped(stop, meta),
+            Event::InputState(fate) if self.steer_decided(fate) => {}
             Event::InputState(input) => match input.state {
                 InputFate::Used => {}
                 InputFate::Stopped => self.set_fate(&input.id, Fate::Stopped),
@@ -69,7 +57,9 @@ impl State {
                     self.title = Some(title.clone());
                 }
             }
-            Event::RunSuspended(_) | Event::RunResumed(_) | Event::Steer(_) => {}
+            Event::RunSuspended(suspended) => self.suspended(suspended, meta.now),
+            Event::RunResumed(resumed) => self.resumed(resumed),
+            Event::Steer(steer) => self.steered(steer, meta.offset),
         }
     }
 
@@ -86,20 +76,31 @@ impl State {
             None => return,
         };
         let mut stands_at = meta.offset;
-        if let Some(input) = &started.in_reply_to {
-            self.set_fate(input, Fate::Claimed(started.run.clone()));
-            stands_at = self.inputs.get(input).map_or(stands_at, |input| input.offset);
+        let mut parent = started.parent.clone();
+        if let Some(id) = &started.in_reply_to {
+            self.set_fate(id, Fate::Claimed(started.run.clone()));
+            if let Some(input) = self.inputs.get(id) {
+                stands_at = input.offset;
+                parent.clone_from(&input.parent);
+            }
         }
+        let lease_ms = started.lease_ms.unwrap_or(LEASE_MS);
         self.runs.insert(
             started.run.clone(),
             Run {
                 agent: started.agent.clone(),
                 owner,
                 input: started.in_reply_to.clone(),
+                parent,
+                started: meta.offset,
                 stands_at,
                 ended: None,
                 fence_until: None,
-                lease: Lease::Until(meta.now.saturating_add(LEASE_MS)),
+                is_cut: false,
+                lease: Lease::Until(meta.now.saturating_add(lease_ms)),
+                lease_ms,
+                asks: Vec::new(),
+                steers: Vec::new(),
             },
         );
         self.open.insert(started.run.clone());
@@ -109,6 +110,7 @@ impl State {
         self.open.remove(&ended.run);
         let Some(run) = self.runs.get_mut(&ended.run) else { return };
         run.ended = Some(ended.outcome);
+        run.asks.clear();
         if ended.outcome == Outcome::Lost
             && let Some(id) = run.input.clone()
             && self.inputs.get(&id).is_some_and(|input| input.attempts < INPUT_MAX_ATTEMPTS)

@@ -1,12 +1,14 @@
 //! Input: messages that wait for an agent.
 
-use durable_sessions_protocol::event::{Address, Event, InputFate, InputState, Message};
+use durable_sessions_protocol::event::{
+    Address, Event, IfRunning, InputFate, InputState, Message, Principal,
+};
 use durable_sessions_protocol::id::Id;
 use durable_sessions_protocol::limits::{INPUT_EXPIRY_MS, INPUT_MAX_ATTEMPTS};
 use durable_sessions_protocol::offset::Offset;
 
 use super::State;
-use super::runs::Lease;
+use super::runs::{Lease, Owner, Run};
 
 /// What the rules know of a message.
 #[derive(Debug, Clone)]
@@ -19,6 +21,10 @@ pub(super) struct MessageInfo {
 #[derive(Debug, Clone)]
 pub(super) struct Input {
     pub(super) agent: Id,
+    /// The run that delegated it.
+    pub(super) parent: Option<Id>,
+    /// Whether it waits for its agent's other work.
+    pub(super) is_queued: bool,
     pub(super) offset: Offset,
     pub(super) fate: Fate,
     /// Runs that claimed it so far.
@@ -56,24 +62,39 @@ pub struct Claim {
     pub connection: u64,
 }
 
+/// An open run on an input whose producer has no connection: its next process may take it over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Orphan {
+    /// Whose producer.
+    pub principal: Principal,
+    /// The producer.
+    pub producer: Id,
+    /// Whose input.
+    pub agent: Id,
+    /// The run.
+    pub run: Id,
+    /// The message it works on.
+    pub input: Id,
+    /// 1 for the first run that claimed it.
+    pub attempt: u32,
+}
+
 impl State {
-    /// The oldest unclaimed input of each agent that has no open run.
+    /// The inputs that may be claimed now, oldest first: those that wait for nothing, and of each
+    /// agent without an open root run the oldest queued one.
     #[must_use]
     pub fn offers(&self) -> Vec<Offer> {
-        let mut seen: Vec<&Id> = Vec::new();
+        let mut busy = self.agents_at_work();
         let mut offers = Vec::new();
         for (id, input) in self.pending.values().filter_map(|id| Some((id, self.inputs.get(id)?))) {
-            if seen.contains(&&input.agent) {
+            if input.is_queued && !busy.insert(&input.agent) {
                 continue;
             }
-            seen.push(&input.agent);
-            if !self.is_at_work(&input.agent) {
-                offers.push(Offer {
-                    agent: input.agent.clone(),
-                    input: id.clone(),
-                    attempt: input.attempts + 1,
-                });
-            }
+            offers.push(Offer {
+                agent: input.agent.clone(),
+                input: id.clone(),
+                attempt: input.attempts + 1,
+            });
         }
         offers
     }
@@ -81,35 +102,57 @@ impl State {
     /// The open runs on inputs that connections hold.
     #[must_use]
     pub fn claims(&self) -> Vec<Claim> {
-        let runs = self.open.iter().filter_map(|id| self.runs.get(id));
-        let claims = runs.filter(|run| run.input.is_some()).filter_map(|run| match run.lease {
+        let runs = self.open_runs().filter(|(_, run)| run.input.is_some());
+        let claims = runs.filter_map(|(_, run)| match run.lease {
             Lease::Held(connection) => Some(Claim { agent: run.agent.clone(), connection }),
             Lease::Until(_) => None,
         });
         claims.collect()
     }
 
-    /// Whether the agent has an open run that works on an input.
-    pub(super) fn is_at_work(&self, agent: &Id) -> bool {
-        self.open
-            .iter()
-            .filter_map(|id| self.runs.get(id))
-            .any(|run| run.input.is_some() && run.agent == *agent)
+    /// The open runs that a new process of their producer may take over, oldest first.
+    #[must_use]
+    pub fn orphans(&self) -> Vec<Orphan> {
+        let is_orphan =
+            |run: &Run| matches!(run.lease, Lease::Until(_)) && run.fence_until.is_none();
+        let runs = self.in_order_of_start(|_, run| is_orphan(run));
+        let orphans = runs.into_iter().filter_map(|id| {
+            let run = self.runs.get(&id)?;
+            let Owner::Grant(grant) = run.owner else { return None };
+            let (principal, producer) = self.producers.key(grant)?.clone();
+            let input = run.input.clone()?;
+            let attempt = self.inputs.get(&input)?.attempts;
+            Some(Orphan { principal, producer, agent: run.agent.clone(), run: id, input, attempt })
+        });
+        orphans.collect()
     }
 
-    /// A user's message becomes input, unless it is a note.
+    /// A message becomes input, unless it is a note or an agent's answer.
     pub(super) fn add_input(&mut self, message: &Message, offset: Offset, now: u64) {
-        let agent = match &message.to {
-            Address::Default => self.default_agent.clone(),
-            Address::Agent(agent) => agent.clone(),
-            Address::Nobody => return,
-        };
-        let expires = now.saturating_add(INPUT_EXPIRY_MS);
+        let Some(agent) = self.addressee(message).cloned() else { return };
+        let is_queued = message.run.is_none() && message.if_running != Some(IfRunning::Parallel);
         self.pending.insert(offset, message.id.clone());
         self.inputs.insert(
             message.id.clone(),
-            Input { agent, offset, fate: Fate::Pending, attempts: 0, expires },
+            Input {
+                agent,
+                parent: message.run.clone(),
+                is_queued,
+                offset,
+                fate: Fate::Pending,
+                attempts: 0,
+                expires: now.saturating_add(INPUT_EXPIRY_MS),
+            },
         );
+    }
+
+    /// The agent a message is for; `None` for a note or an agent's answer.
+    pub(super) fn addressee<'a>(&'a self, message: &'a Message) -> Option<&'a Id> {
+        match &message.to {
+            Address::Default if message.run.is_none() => Some(&self.default_agent),
+            Address::Agent(agent) => Some(agent),
+            Address::Default | Address::Nobody => None,
+        }
     }
 
     pub(super) fn set_fate(&mut self, id: &Id, fate: Fate) {

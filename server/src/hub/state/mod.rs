@@ -7,6 +7,7 @@
 //! same code that live events take ([`evolve`]).
 
 mod acts;
+mod asks;
 mod clocks;
 mod evolve;
 mod inputs;
@@ -16,9 +17,11 @@ mod publish;
 mod replay;
 mod rules;
 mod runs;
+mod steers;
 mod stops;
 #[cfg(test)]
 mod tests;
+mod tree;
 mod trial;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -31,10 +34,11 @@ use durable_sessions_protocol::offset::Offset;
 use serde::Serialize;
 
 use self::acts::Acts;
-pub use self::inputs::{Claim, Offer};
+pub use self::inputs::{Claim, Offer, Orphan};
 use self::inputs::{Input, MessageInfo};
 use self::producers::Producers;
 use self::runs::Run;
+use self::steers::Steer;
 use self::stops::StopInfo;
 use crate::log::Batch;
 
@@ -120,11 +124,14 @@ pub struct OpenRun {
     pub id: Id,
     /// The agent's name.
     pub agent: Id,
-    /// `running` or `stopping`.
+    /// `running`, `suspended` or `stopping`.
     pub state: &'static str,
     /// The input it claimed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub in_reply_to: Option<Id>,
+    /// The run it works for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parent: Option<Id>,
 }
 
 /// Everything the rules of one session rest on.
@@ -143,7 +150,12 @@ pub struct State {
     runs: HashMap<Id, Run>,
     /// Runs without an end.
     open: BTreeSet<Id>,
+    /// Runs that stand at or before it were stopped with all that is below them.
+    cut_before: Offset,
     stops: HashMap<Id, StopInfo>,
+    steers: HashMap<Id, Steer>,
+    /// The run of each ask, open or answered.
+    asks: HashMap<Id, Id>,
     producers: Producers,
     /// What the next append commits.
     batch: Batch,
@@ -167,7 +179,10 @@ impl State {
             pending: BTreeMap::new(),
             runs: HashMap::new(),
             open: BTreeSet::new(),
+            cut_before: Offset::ZERO,
             stops: HashMap::new(),
+            steers: HashMap::new(),
+            asks: HashMap::new(),
             producers: Producers::default(),
             batch: Batch::default(),
             indexed: (false, false),
@@ -210,12 +225,12 @@ impl State {
     pub fn describe(&self) -> Description {
         let runs = self.open.iter().filter_map(|id| {
             let run = self.runs.get(id)?;
-            let state = if run.fence_until.is_some() { "stopping" } else { "running" };
             Some(OpenRun {
                 id: id.clone(),
                 agent: run.agent.clone(),
-                state,
+                state: run.word(),
                 in_reply_to: run.input.clone(),
+                parent: run.parent.clone(),
             })
         });
         Description {

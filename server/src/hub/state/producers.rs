@@ -15,7 +15,7 @@ use durable_sessions_protocol::offset::Offset;
 use super::note::Note;
 use super::{Connection, Refusal, State, Writer};
 
-type Key = (Principal, Id);
+pub(super) type Key = (Principal, Id);
 
 /// All producers of a session.
 #[derive(Debug, Default)]
@@ -144,7 +144,8 @@ impl Producers {
         self.outcomes.retain(|grant, _| grants.contains(grant));
     }
 
-    fn key(&self, grant: u32) -> Option<&Key> {
+    /// Whose grant it is, and of which producer.
+    pub(super) fn key(&self, grant: u32) -> Option<&Key> {
         self.grants.get(usize::try_from(grant).ok()?.checked_sub(1)?)
     }
 }

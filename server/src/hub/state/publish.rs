@@ -1,34 +1,32 @@
 //! Admitting a publish. Checks in order: log id, epoch, seq, id, rules.
 
+use std::slice;
+
 use bytes::Bytes;
 use durable_sessions_protocol::error::{ErrorCode, Problem};
-use durable_sessions_protocol::event::{Address, Draft, Event, Principal, stamp};
+use durable_sessions_protocol::event::{
+    Draft, Event, IfRunning, Message, Principal, StopRequested, StopTarget, stamp,
+};
 use durable_sessions_protocol::frame::StopReceipt;
 use durable_sessions_protocol::id::Id;
 use durable_sessions_protocol::offset::Offset;
 
-use super::acts::{self, Known};
+use super::acts::{self, Class, Known};
 use super::evolve::Meta;
 use super::producers::{Place, Recorded};
+use super::rules::taken;
+use super::runs::Run;
 use super::trial::Trial;
 use super::{Publish, Published, Refusal, State, Writer};
 use crate::log::Record;
 
 /// Inputs of one session that may wait for their agents. Beyond it: `rate_limited`.
 pub(super) const PENDING_MAX_INPUTS: usize = 1024;
+/// Steers of one run without a fate, and its asks without an answer. Beyond it: `rate_limited`.
+pub(super) const RUN_MAX_WAITING: usize = 64;
 
-impl Publish {
-    /// How many of its events are messages that will wait for an agent.
-    fn inputs(&self) -> usize {
-        self.drafts.as_ref().map_or(0, |drafts| drafts.iter().filter(|it| is_input(it)).count())
-    }
-}
-
-/// Whether the event is a message that will wait for an agent.
-fn is_input(draft: &Draft) -> bool {
-    matches!(&draft.event, Event::Message(message)
-        if message.run.is_none() && message.to != Address::Nobody)
-}
+/// So much of a message's id begins the ids of the stops it asks for.
+const INTERRUPT_STEM_CHARS: usize = 100;
 
 /// Under which producer's grant an event is written; without one the default.
 #[derive(Debug, Clone, Copy, Default)]
@@ -46,7 +44,9 @@ impl State {
         let Some(producer) = &publish.producer else {
             return self.publish_act(&publish.writer, publish.drafts?, now);
         };
-        self.check_room(publish.inputs())?;
+        if let Ok(drafts) = &publish.drafts {
+            self.check_room(drafts)?;
+        }
         let stream = match self.place(&publish.writer, producer, publish.declare_epoch)? {
             Place::Next { grant } => Stream { grant, seq: producer.seq },
             Place::Recorded(Recorded::Refused(refusal)) => return Err(refusal),
@@ -86,7 +86,7 @@ impl State {
             ))
         })?;
         let Some(key) = acts::key(&draft.event) else {
-            if matches!(draft.event, Event::Data(_)) {
+            if matches!(draft.event, Event::Data(_) | Event::SessionUpdated(_)) {
                 return self.publish_one(writer, Stream::default(), draft, now);
             }
             return Err(invalid(format!(
@@ -100,24 +100,52 @@ impl State {
                 let receipt = self.receipt_at(offset);
                 Ok(Published { first: offset, last: offset, duplicate: true, receipt })
             }
-            Known::Other => Err(id_conflict(&key.1).into()),
+            Known::Other => {
+                if let Event::RunResumed(resumed) = &draft.event {
+                    self.check_answer_to_ask(resumed)?;
+                }
+                Err(taken(&key.1).into())
+            }
             Known::No => {
-                self.check_room(usize::from(is_input(&draft)))?;
+                self.check_room(slice::from_ref(&draft))?;
                 self.publish_one(writer, Stream::default(), draft, now)
             }
         }
     }
 
-    fn check_room(&self, inputs: usize) -> Result<(), Problem> {
-        if inputs == 0 || self.pending.len() + inputs <= PENDING_MAX_INPUTS {
-            return Ok(());
+    /// What waits for agents and people is bounded.
+    fn check_room(&self, drafts: &[Draft]) -> Result<(), Problem> {
+        let (mut inputs, mut steers, mut asks) = (0, Vec::new(), Vec::new());
+        for draft in drafts {
+            match &draft.event {
+                Event::Message(message) if self.addressee(message).is_some() => inputs += 1,
+                Event::Steer(steer) => steers.push(&steer.run),
+                Event::RunSuspended(suspended) => asks.push(&suspended.run),
+                _ => {}
+            }
         }
-        Err(Problem::new(
-            ErrorCode::RateLimited,
+        let is_full = |waiting: &[&Id], has: fn(&Run) -> usize| {
+            waiting.iter().any(|run| {
+                let more = waiting.iter().filter(|other| *other == run).count();
+                self.runs.get(*run).is_some_and(|run| has(run) + more > RUN_MAX_WAITING)
+            })
+        };
+        let full = if inputs > 0 && self.pending.len() + inputs > PENDING_MAX_INPUTS {
             format!(
                 "at most {PENDING_MAX_INPUTS} messages may wait for an agent: send again when it has taken some"
-            ),
-        ))
+            )
+        } else if is_full(&steers, |run| run.steers.len()) {
+            format!(
+                "at most {RUN_MAX_WAITING} steers may wait for a run: send again when it has taken some"
+            )
+        } else if is_full(&asks, |run| run.asks.len()) {
+            format!(
+                "a run may wait for at most {RUN_MAX_WAITING} answers: ask again when it has some"
+            )
+        } else {
+            return Ok(());
+        };
+        Err(Problem::new(ErrorCode::RateLimited, full))
     }
 
     /// All events of a producer's publish, or none.
@@ -135,8 +163,9 @@ impl State {
         let trial = several.then(|| Trial::begin(self, &drafts));
         let mut published: Option<Published> = None;
         for (index, draft) in drafts.into_iter().enumerate() {
-            let admitted = if several && matches!(draft.event, Event::StopRequested(_)) {
-                Err(invalid("a `stop.requested` travels alone").into())
+            let admitted = if several && is_stop(&draft.event) {
+                Err(invalid("a `stop.requested`, or a message that interrupts, travels alone")
+                    .into())
             } else {
                 self.check_taken(&draft.event)
                     .map_err(Refusal::from)
@@ -159,13 +188,16 @@ impl State {
     }
 
     fn check_taken(&self, event: &Event) -> Result<(), Problem> {
-        // Ends and fates are judged by the run's and the input's state.
+        // Ends, fates and answers are judged by the run's, the input's and the ask's state.
         match acts::key(event) {
             Some(key)
                 if self.acts.is_taken(&key)
-                    && !matches!(event, Event::RunEnded(_) | Event::InputState(_)) =>
+                    && !matches!(
+                        event,
+                        Event::RunEnded(_) | Event::InputState(_) | Event::RunResumed(_)
+                    ) =>
             {
-                Err(id_conflict(&key.1))
+                Err(taken(&key.1))
             }
             _ => Ok(()),
         }
@@ -181,17 +213,10 @@ impl State {
     ) -> Result<Published, Refusal> {
         self.check(writer, stream, &draft.event)?;
         if let Event::StopRequested(stop) = &draft.event {
-            let plan = self.plan_stop(stop)?;
-            let id = stop.id.clone();
-            let offset = self.push(Some(&writer.principal), stream, &draft, Some(&plan.runs), now);
-            self.finish_stop(plan.inputs, now);
-            let receipt = StopReceipt { id, offset, runs: plan.runs };
-            return Ok(Published {
-                first: offset,
-                last: offset,
-                duplicate: false,
-                receipt: Some(receipt),
-            });
+            return self.publish_stop(&writer.principal, stream, stop, &draft, now);
+        }
+        if let Event::Message(message) = &draft.event {
+            self.interrupt(&writer.principal, message, now)?;
         }
         let offset = self.push(Some(&writer.principal), stream, &draft, None, now);
         if stream.grant == 0 {
@@ -200,7 +225,53 @@ impl State {
         if let Some(run) = run_of(&draft.event) {
             self.hold(run, writer, now);
         }
+        if let Event::RunEnded(ended) = &draft.event {
+            self.expire_steers(&ended.run, now);
+        }
         Ok(Published { first: offset, last: offset, duplicate: false, receipt: None })
+    }
+
+    fn publish_stop(
+        &mut self,
+        from: &Principal,
+        stream: Stream,
+        stop: &StopRequested,
+        draft: &Draft,
+        now: u64,
+    ) -> Result<Published, Refusal> {
+        let plan = self.plan_stop(stop)?;
+        let offset = self.push(Some(from), stream, draft, Some(&plan.runs), now);
+        self.finish_stop(&plan, now);
+        let receipt = Some(StopReceipt { id: stop.id.clone(), offset, runs: plan.runs });
+        Ok(Published { first: offset, last: offset, duplicate: false, receipt })
+    }
+
+    /// A message that interrupts stops its agent's work before it enters the log.
+    fn interrupt(&mut self, from: &Principal, message: &Message, now: u64) -> Result<(), Refusal> {
+        let agent = match (message.if_running, self.addressee(message)) {
+            (Some(IfRunning::Interrupt), Some(agent)) => agent.clone(),
+            _ => return Ok(()),
+        };
+        for run in self.open_roots(&agent) {
+            let stop = StopRequested {
+                id: self.stop_id(&message.id)?,
+                target: StopTarget::Run(run),
+                cascade: true,
+                reason: None,
+                runs: None,
+            };
+            let draft = Draft::from(Event::StopRequested(stop.clone()));
+            self.publish_stop(from, Stream::default(), &stop, &draft, now)?;
+        }
+        Ok(())
+    }
+
+    /// A free id that anyone would find who replays the log.
+    fn stop_id(&self, message: &Id) -> Result<Id, Problem> {
+        let stem: String = message.as_str().chars().take(INTERRUPT_STEM_CHARS).collect();
+        let ids = (1_u64..).filter_map(|n| Id::parse(&format!("{stem}.{n}")).ok());
+        let mut free = ids.filter(|id| !self.acts.is_taken(&(Class::Act, id.clone())));
+        free.next().ok_or_else(|| taken(message))
     }
 
     /// Puts an event into the log.
@@ -228,14 +299,22 @@ impl State {
     }
 }
 
+fn is_stop(event: &Event) -> bool {
+    match event {
+        Event::StopRequested(_) => true,
+        Event::Message(message) => message.if_running == Some(IfRunning::Interrupt),
+        _ => false,
+    }
+}
+
 fn run_of(event: &Event) -> Option<&Id> {
     match event {
         Event::Message(message) => message.run.as_ref(),
         Event::RunStarted(started) => Some(&started.run),
         Event::Delta(delta) => Some(&delta.run),
         Event::Data(data) => data.run.as_ref(),
-        Event::RunSuspended(_)
-        | Event::RunResumed(_)
+        Event::RunSuspended(suspended) => Some(&suspended.run),
+        Event::RunResumed(_)
         | Event::StopRequested(_)
         | Event::Steer(_)
         | Event::InputState(_)
@@ -248,13 +327,6 @@ fn log_changed() -> Problem {
     Problem::new(
         ErrorCode::LogChanged,
         "the session's log is another one than the writer knows: attach again without a position",
-    )
-}
-
-fn id_conflict(id: &Id) -> Problem {
-    Problem::new(
-        ErrorCode::IdConflict,
-        format!("the id {id:?} stands for something else already: use a new one"),
     )
 }
 

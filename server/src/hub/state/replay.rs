@@ -2,7 +2,7 @@
 
 use durable_sessions_protocol::error::{ErrorCode, Problem};
 use durable_sessions_protocol::event::{Event, Stored};
-use durable_sessions_protocol::limits::{INPUT_EXPIRY_MS, LEASE_MS, STOP_GRACE_MS};
+use durable_sessions_protocol::limits::{INPUT_EXPIRY_MS, STOP_GRACE_MS};
 
 use super::evolve::Meta;
 use super::note::Note;
@@ -55,14 +55,17 @@ impl State {
         }
     }
 
-    /// The log is read: starts the clocks. Leases get a fresh term; a stopped run's grace and an
-    /// input's expiry go on from where they were, and never take longer than from the start.
+    /// The log is read: starts the clocks. Leases get a fresh term; a stopped run's grace, an
+    /// ask's and an input's expiry go on from where they were, and never take longer than from the start.
     pub fn finish_replay(&mut self, now: u64) {
         let left = |until: u64, term: u64| now.saturating_add(until.saturating_sub(now).min(term));
         for id in &self.open {
             if let Some(run) = self.runs.get_mut(id) {
-                run.lease = Lease::Until(now.saturating_add(LEASE_MS));
+                run.lease = Lease::Until(now.saturating_add(run.lease_ms));
                 run.fence_until = run.fence_until.map(|until| left(until, STOP_GRACE_MS));
+                for ask in &mut run.asks {
+                    ask.expires = left(ask.expires, ask.term_ms);
+                }
             }
         }
         for id in self.pending.values() {

@@ -6,10 +6,12 @@ use durable_sessions_protocol::event::{
     RunEnded, RunStarted,
 };
 use durable_sessions_protocol::id::Id;
+use durable_sessions_protocol::limits::{LEASE_MAX_MS, LEASE_MIN_MS};
 
-use super::inputs::Fate;
+use super::inputs::{Fate, Input};
 use super::publish::{Stream, invalid};
 use super::runs::{Owner, Run};
+use super::tree::RUN_MAX_LEVELS;
 use super::{State, Writer};
 
 impl State {
@@ -24,12 +26,10 @@ impl State {
         match event {
             Event::Message(message) if is_agent => self.check_answer(writer, stream, message),
             Event::Message(message) => self.check_user_message(message),
-            Event::StopRequested(_) => Ok(()),
+            Event::StopRequested(_) | Event::SessionUpdated(_) => Ok(()),
             Event::Data(data) if data.run.is_none() && data.message.is_none() => Ok(()),
-            Event::RunSuspended(_)
-            | Event::RunResumed(_)
-            | Event::Steer(_)
-            | Event::SessionUpdated(_) => Err(later(event.kind())),
+            Event::RunResumed(resumed) => self.check_answer_to_ask(resumed),
+            Event::Steer(steer) => self.check_steer(steer),
             _ if !is_agent => Err(Problem::new(
                 ErrorCode::Forbidden,
                 format!("a user may not write a `{}`: only an agent does", event.kind()),
@@ -38,7 +38,11 @@ impl State {
             Event::Delta(delta) => self.check_delta(writer, stream, delta),
             Event::Data(data) => self.check_data(writer, stream, data),
             Event::RunEnded(ended) => self.check_end(writer, stream, ended),
-            Event::InputState(fate) => self.check_fate(fate),
+            Event::InputState(fate) => self.check_fate(writer, stream, fate),
+            Event::RunSuspended(suspended) => {
+                self.check_open(writer, stream, &suspended.run)?;
+                Self::check_ask(suspended)
+            }
         }
     }
 
@@ -55,13 +59,16 @@ impl State {
                 "a user's message belongs to no run: leave `run` out",
             ));
         }
-        match message.if_running {
-            None | Some(IfRunning::Queue) => {}
-            Some(IfRunning::Parallel | IfRunning::Interrupt | IfRunning::Reject) => {
-                return Err(later("`if_running` other than `queue`"));
+        self.check_new_message(message)?;
+        match (message.if_running, self.addressee(message)) {
+            (Some(IfRunning::Reject), Some(agent)) if self.agents_at_work().contains(agent) => {
+                Err(Problem::new(
+                    ErrorCode::Busy,
+                    format!("the agent {agent:?} has an open run, and `if_running` is `reject`"),
+                ))
             }
+            _ => Ok(()),
         }
-        self.check_new_message(message)
     }
 
     fn check_answer(
@@ -79,8 +86,10 @@ impl State {
         let Some(run) = &message.run else {
             return Err(invalid("an agent's message names its open `run`"));
         };
-        if message.to != durable_sessions_protocol::event::Address::Default {
-            return Err(later("a message from one agent to another"));
+        if message.if_running.is_some() {
+            return Err(invalid(
+                "`if_running` is for users' messages: what a run delegates waits for nothing",
+            ));
         }
         self.check_open(writer, stream, run)?;
         self.check_new_message(message)
@@ -99,16 +108,59 @@ impl State {
     }
 
     fn check_start(&self, started: &RunStarted) -> Result<(), Problem> {
-        if started.parent.is_some() {
-            return Err(later("a run with a `parent`"));
-        }
-        if started.lease_ms.is_some() {
-            return Err(later("`lease_ms`"));
-        }
         if self.runs.contains_key(&started.run) {
             return Err(taken(&started.run));
         }
-        let Some(id) = &started.in_reply_to else { return Ok(()) };
+        if let Some(parent) = &started.parent
+            && !self.runs.contains_key(parent)
+        {
+            return Err(not_found("run", parent));
+        }
+        let input = match &started.in_reply_to {
+            Some(id) => Some(self.check_claim(started, id)?),
+            None => None,
+        };
+        if let Some(ms) = started.lease_ms
+            && !(LEASE_MIN_MS..=LEASE_MAX_MS).contains(&ms)
+        {
+            return Err(invalid(format!(
+                "`lease_ms` is {ms}: it is between {LEASE_MIN_MS} and {LEASE_MAX_MS}"
+            )));
+        }
+        let parent = input.map_or(started.parent.as_ref(), |input| input.parent.as_ref());
+        if let Some(parent) = parent {
+            self.check_parent(parent)?;
+        }
+        match input {
+            Some(input) if input.is_queued && self.agents_at_work().contains(&input.agent) => {
+                Err(Problem::new(
+                    ErrorCode::Busy,
+                    format!(
+                        "the agent {:?} has an open run: the input waits for its end",
+                        input.agent
+                    ),
+                ))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Nothing begins below a stop, and no line of runs grows for ever.
+    fn check_parent(&self, parent: &Id) -> Result<(), Problem> {
+        if self.line(parent).count() >= RUN_MAX_LEVELS {
+            return Err(invalid(format!("a run stands at most {RUN_MAX_LEVELS} levels deep")));
+        }
+        if self.is_cut(parent) {
+            return Err(Problem::new(
+                ErrorCode::RunStopped,
+                format!("the run {parent:?} was stopped with all that works for it"),
+            ));
+        }
+        Ok(())
+    }
+
+    /// The input that a run claims.
+    fn check_claim(&self, started: &RunStarted, id: &Id) -> Result<&Input, Problem> {
         let input = self.inputs.get(id).ok_or_else(|| not_found("input", id))?;
         match &input.fate {
             Fate::Pending => {}
@@ -137,16 +189,12 @@ impl State {
                 input.agent, started.agent
             )));
         }
-        if self.is_at_work(&input.agent) {
-            return Err(Problem::new(
-                ErrorCode::Busy,
-                format!(
-                    "the agent {:?} has an open run: the input {id:?} waits for its end",
-                    input.agent
-                ),
-            ));
+        if started.parent.is_some() && started.parent != input.parent {
+            return Err(invalid(format!(
+                "the input {id:?} names the run it is for: leave `parent` out"
+            )));
         }
-        Ok(())
+        Ok(input)
     }
 
     fn check_delta(&self, writer: &Writer, stream: Stream, delta: &Delta) -> Result<(), Problem> {
@@ -188,12 +236,20 @@ impl State {
         Ok(())
     }
 
-    fn check_fate(&self, fate: &InputState) -> Result<(), Problem> {
+    fn check_fate(
+        &self,
+        writer: &Writer,
+        stream: Stream,
+        fate: &InputState,
+    ) -> Result<(), Problem> {
         if fate.state != InputFate::Used {
             return Err(Problem::new(
                 ErrorCode::Forbidden,
                 "only the server says that an input is `expired` or `stopped`",
             ));
+        }
+        if let Some(steer) = self.steers.get(&fate.id) {
+            return self.check_used(writer, stream, &fate.id, steer);
         }
         match self.inputs.get(&fate.id).map(|input| &input.fate) {
             None => Err(not_found("input", &fate.id)),
@@ -206,7 +262,12 @@ impl State {
     }
 
     /// The run must be the writer's, open, and not stopped.
-    fn check_open(&self, writer: &Writer, stream: Stream, id: &Id) -> Result<(), Problem> {
+    pub(super) fn check_open(
+        &self,
+        writer: &Writer,
+        stream: Stream,
+        id: &Id,
+    ) -> Result<(), Problem> {
         let run = self.owned(writer, stream, id)?;
         if run.ended.is_some() {
             return Err(run_ended(id));
@@ -244,20 +305,16 @@ pub(super) fn run_ended(id: &Id) -> Problem {
     Problem::new(ErrorCode::RunEnded, format!("the run {id:?} has ended"))
 }
 
-fn run_stopped(id: &Id) -> Problem {
+pub(super) fn run_stopped(id: &Id) -> Problem {
     Problem::new(
         ErrorCode::RunStopped,
         format!("the run {id:?} was stopped: end it as `stopped` or `failed`, without `data`"),
     )
 }
 
-fn taken(id: &Id) -> Problem {
+pub(super) fn taken(id: &Id) -> Problem {
     Problem::new(
         ErrorCode::IdConflict,
         format!("the id {id:?} stands for something else already: use a new one"),
     )
-}
-
-fn later(what: &str) -> Problem {
-    Problem::new(ErrorCode::NotSupported, format!("{what} is not supported by this server yet"))
 }

@@ -2,9 +2,9 @@
 
 use durable_sessions_protocol::event::{Outcome, Principal};
 use durable_sessions_protocol::id::Id;
-use durable_sessions_protocol::limits::LEASE_MS;
 use durable_sessions_protocol::offset::Offset;
 
+use super::asks::Ask;
 use super::{Connection, State, Writer};
 
 /// One run of the session.
@@ -13,12 +13,35 @@ pub(super) struct Run {
     pub(super) agent: Id,
     pub(super) owner: Owner,
     pub(super) input: Option<Id>,
+    /// The run it works for.
+    pub(super) parent: Option<Id>,
+    /// Where its start stands in the log.
+    pub(super) started: Offset,
     /// Where the run stands for a stop of all: at its input, else at its own start.
     pub(super) stands_at: Offset,
     pub(super) ended: Option<Outcome>,
     /// Set once it was stopped: when the server ends it itself.
     pub(super) fence_until: Option<u64>,
+    /// It was stopped with all that is below it, now and later.
+    pub(super) is_cut: bool,
     pub(super) lease: Lease,
+    /// How long it may live without a sign of life.
+    pub(super) lease_ms: u64,
+    /// Open questions, oldest first.
+    pub(super) asks: Vec<Ask>,
+    /// Steers without a fate, oldest first.
+    pub(super) steers: Vec<Id>,
+}
+
+impl Run {
+    /// Where an open run stands, in a word.
+    pub(super) fn word(&self) -> &'static str {
+        match (self.fence_until, self.asks.is_empty()) {
+            (Some(_), _) => "stopping",
+            (None, false) => "suspended",
+            (None, true) => "running",
+        }
+    }
 }
 
 /// Whose run it is.
@@ -75,7 +98,7 @@ impl State {
             if let Some(run) = self.runs.get_mut(id)
                 && run.lease == Lease::Held(connection.number)
             {
-                run.lease = Lease::Until(now.saturating_add(LEASE_MS));
+                run.lease = Lease::Until(now.saturating_add(run.lease_ms));
             }
         }
     }
@@ -88,7 +111,7 @@ impl State {
             (Some(connection), Lease::Held(holder)) => Lease::Held(holder.max(connection.number)),
             (Some(connection), Lease::Until(_)) => Lease::Held(connection.number),
             (None, Lease::Held(holder)) => Lease::Held(holder),
-            (None, Lease::Until(_)) => Lease::Until(now.saturating_add(LEASE_MS)),
+            (None, Lease::Until(_)) => Lease::Until(now.saturating_add(run.lease_ms)),
         };
     }
 

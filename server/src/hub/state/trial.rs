@@ -8,6 +8,7 @@ use super::State;
 use super::acts::{self, Act, Class};
 use super::inputs::{Fate, Input, MessageInfo};
 use super::runs::Run;
+use super::steers::Steer;
 
 /// What a publish may touch, as it was before.
 #[derive(Debug)]
@@ -20,6 +21,8 @@ pub(super) struct Trial {
     messages: Vec<(Id, Option<MessageInfo>)>,
     inputs: Vec<(Id, Option<Input>)>,
     runs: Vec<(Id, Option<Run>)>,
+    steers: Vec<(Id, Option<Steer>)>,
+    asks: Vec<(Id, Option<Id>)>,
 }
 
 impl Trial {
@@ -33,6 +36,8 @@ impl Trial {
             messages: Vec::new(),
             inputs: Vec::new(),
             runs: Vec::new(),
+            steers: Vec::new(),
+            asks: Vec::new(),
         };
         for draft in drafts {
             if let Some(key) = acts::key(&draft.event) {
@@ -55,18 +60,34 @@ impl Trial {
             Event::Data(data) => (data.run.as_ref(), data.message.as_ref(), None),
             Event::RunEnded(ended) => {
                 let run = state.runs.get(&ended.run);
+                for steer in run.iter().flat_map(|run| &run.steers) {
+                    self.keep_steer(state, steer);
+                }
                 (Some(&ended.run), None, run.and_then(|run| run.input.as_ref()))
             }
-            Event::InputState(fate) => (None, None, Some(&fate.id)),
-            Event::RunSuspended(_)
-            | Event::RunResumed(_)
-            | Event::StopRequested(_)
-            | Event::Steer(_)
-            | Event::SessionUpdated(_) => (None, None, None),
+            Event::InputState(fate) => {
+                self.keep_steer(state, &fate.id);
+                let steer = state.steers.get(&fate.id);
+                (steer.map(|steer| &steer.run), None, Some(&fate.id))
+            }
+            Event::RunSuspended(suspended) => {
+                self.asks.push((suspended.ask.clone(), state.asks.get(&suspended.ask).cloned()));
+                (Some(&suspended.run), None, None)
+            }
+            Event::RunResumed(resumed) => (Some(&resumed.run), None, None),
+            Event::Steer(steer) => {
+                self.keep_steer(state, &steer.id);
+                (Some(&steer.run), None, None)
+            }
+            Event::StopRequested(_) | Event::SessionUpdated(_) => (None, None, None),
         };
         self.runs.extend(run.map(|id| (id.clone(), state.runs.get(id).cloned())));
         self.messages.extend(message.map(|id| (id.clone(), state.messages.get(id).cloned())));
         self.inputs.extend(input.map(|id| (id.clone(), state.inputs.get(id).cloned())));
+    }
+
+    fn keep_steer(&mut self, state: &State, id: &Id) {
+        self.steers.push((id.clone(), state.steers.get(id).cloned()));
     }
 
     /// As if none of the events had been tried.
@@ -85,6 +106,18 @@ impl Trial {
             match before {
                 Some(message) => state.messages.insert(id, message),
                 None => state.messages.remove(&id),
+            };
+        }
+        for (id, before) in self.steers {
+            match before {
+                Some(steer) => state.steers.insert(id, steer),
+                None => state.steers.remove(&id),
+            };
+        }
+        for (id, before) in self.asks {
+            match before {
+                Some(run) => state.asks.insert(id, run),
+                None => state.asks.remove(&id),
             };
         }
         for (id, before) in self.inputs {

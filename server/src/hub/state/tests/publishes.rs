@@ -158,7 +158,7 @@ fn each_kind_of_writer_writes_its_own_kinds() {
     let fate = r#"{"kind":"input.state","id":"m1","state":"expired"}"#;
     assert_eq!(code(bench.act("agent/a", fate)), ErrorCode::Forbidden);
     let steer = r#"{"kind":"steer","id":"s","run":"r1","text":"left"}"#;
-    assert_eq!(code(bench.act("user/ann", steer)), ErrorCode::NotSupported);
+    assert_eq!(code(bench.act("user/ann", steer)), ErrorCode::NotFound);
     assert!(bench.log().is_empty());
 }
 
