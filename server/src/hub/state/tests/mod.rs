@@ -1,9 +1,14 @@
 //! Behaviour of the rules, one file per noun.
 
+mod asks;
+mod double_texting;
 mod exactly_once;
 mod inputs;
+mod leases;
 mod publishes;
+mod steers;
 mod stops;
+mod tree;
 
 use durable_sessions_protocol::error::ErrorCode;
 use durable_sessions_protocol::event::{Draft, Principal, Stored};
@@ -101,6 +106,62 @@ impl Bench {
         result
     }
 
+    /// A user's message.
+    pub(super) fn asked(&mut self, id: &str, more: &str) -> Result<Published, Refusal> {
+        let event = format!(r#"{{"kind":"message","id":"{id}","role":"user","text":"hi"{more}}}"#);
+        self.act("user/ann", &event)
+    }
+
+    /// A run of the agent's own name, over HTTP.
+    pub(super) fn started(
+        &mut self,
+        agent: &str,
+        run: &str,
+        more: &str,
+    ) -> Result<Published, Refusal> {
+        let event = format!(r#"{{"kind":"run.started","run":"{run}","agent":"{agent}"{more}}}"#);
+        self.act(&format!("agent/{agent}"), &event)
+    }
+
+    /// An agent gives work to another.
+    pub(super) fn delegated(
+        &mut self,
+        agent: &str,
+        run: &str,
+        id: &str,
+        to: &str,
+    ) -> Result<Published, Refusal> {
+        let event = format!(
+            r#"{{"kind":"message","id":"{id}","role":"assistant","run":"{run}","to":"{to}","text":"do"}}"#
+        );
+        self.act(&format!("agent/{agent}"), &event)
+    }
+
+    pub(super) fn said(&mut self, agent: &str, run: &str, id: &str) -> Result<Published, Refusal> {
+        let event = format!(
+            r#"{{"kind":"delta","id":"{id}","run":"{run}","message":"{run}-m","text":"x"}}"#
+        );
+        self.act(&format!("agent/{agent}"), &event)
+    }
+
+    pub(super) fn ended(&mut self, agent: &str, run: &str) -> Result<Published, Refusal> {
+        let event = format!(r#"{{"kind":"run.ended","run":"{run}","outcome":"completed"}}"#);
+        self.act(&format!("agent/{agent}"), &event)
+    }
+
+    pub(super) fn stopped(&mut self, id: &str, what: &str) -> Result<Vec<String>, ErrorCode> {
+        let event = format!(r#"{{"kind":"stop.requested","id":"{id}",{what}}}"#);
+        let stopped = self.act("user/ann", &event).map_err(|refusal| refusal.problem.code)?;
+        let runs = stopped.receipt.unwrap().runs;
+        Ok(runs.iter().map(|run| run.as_str().to_owned()).collect())
+    }
+
+    /// The inputs on offer, and to whom.
+    pub(super) fn offered(&self) -> Vec<String> {
+        let offers = self.state.offers();
+        offers.iter().map(|offer| format!("{} to {}", offer.input, offer.agent)).collect()
+    }
+
     pub(super) fn pass(&mut self, ms: u64) {
         self.now += ms;
         self.state.tick(self.now);
@@ -119,7 +180,7 @@ impl Bench {
                 Entry::Event { record, .. } => {
                     Some(Stored::parse(std::str::from_utf8(&record.json).unwrap()).unwrap())
                 }
-                Entry::Note(_) => None,
+                Entry::Note(_) | Entry::Checkpoint(_) => None,
             })
             .collect()
     }

@@ -1,0 +1,99 @@
+//! Asks and their answers.
+
+use durable_sessions_protocol::error::ErrorCode;
+
+use super::{Bench, Published, Refusal, code};
+
+fn ask(bench: &mut Bench, id: &str, more: &str) -> Result<Published, Refusal> {
+    let event =
+        format!(r#"{{"kind":"run.suspended","run":"r1","ask":"{id}","body":{{"q":1}}{more}}}"#);
+    bench.act("agent/a", &event)
+}
+
+fn answer(bench: &mut Bench, who: &str, ask: &str, answer: u32) -> Result<Published, Refusal> {
+    let event =
+        format!(r#"{{"kind":"run.resumed","run":"r1","ask":"{ask}","answer":{{"yes":{answer}}}}}"#);
+    bench.act(who, &event)
+}
+
+fn running() -> Bench {
+    let mut bench = Bench::new();
+    bench.started("a", "r1", r#","lease_ms":86400000"#).unwrap();
+    bench
+}
+
+fn state(bench: &Bench) -> &'static str {
+    bench.state.describe().runs.first().map_or("none", |run| run.state)
+}
+
+#[test]
+fn a_run_is_suspended_until_all_its_asks_are_answered() {
+    let mut bench = running();
+    ask(&mut bench, "q1", "").unwrap();
+    ask(&mut bench, "q2", "").unwrap();
+    assert_eq!(code(ask(&mut bench, "q1", r#","expires_ms":5000"#)), ErrorCode::IdConflict);
+    answer(&mut bench, "user/ann", "q2", 1).unwrap();
+    bench.kill();
+    assert_eq!(state(&bench), "suspended");
+    answer(&mut bench, "user/bob", "q1", 1).unwrap();
+    assert_eq!(state(&bench), "running");
+}
+
+#[test]
+fn an_ask_is_answered_once_from_any_device() {
+    let mut bench = running();
+    ask(&mut bench, "q1", "").unwrap();
+    assert_eq!(code(answer(&mut bench, "user/ann", "q0", 1)), ErrorCode::NotFound);
+    let first = answer(&mut bench, "user/ann", "q1", 1).unwrap();
+    bench.kill();
+    let again = answer(&mut bench, "user/ann", "q1", 1).unwrap();
+    assert_eq!((again.first, again.duplicate), (first.first, true));
+    assert_eq!(code(answer(&mut bench, "user/ann", "q1", 2)), ErrorCode::AlreadyAnswered);
+    assert_eq!(code(answer(&mut bench, "user/bob", "q1", 1)), ErrorCode::AlreadyAnswered);
+    bench.ended("a", "r1").unwrap();
+    assert_eq!(code(answer(&mut bench, "user/bob", "q1", 1)), ErrorCode::AlreadyAnswered);
+}
+
+#[test]
+fn an_ask_of_a_stopped_or_ended_run_takes_no_answer() {
+    let mut bench = running();
+    ask(&mut bench, "q1", "").unwrap();
+    bench.stopped("s", r#""run":"r1""#).unwrap();
+    assert_eq!(state(&bench), "stopping");
+    assert_eq!(code(answer(&mut bench, "user/ann", "q1", 1)), ErrorCode::RunStopped);
+    assert_eq!(code(ask(&mut bench, "q2", "")), ErrorCode::RunStopped);
+    bench.pass(5_000);
+    assert_eq!(code(answer(&mut bench, "user/ann", "q1", 1)), ErrorCode::RunEnded);
+}
+
+#[test]
+fn an_ask_nobody_answers_ends_its_run_also_through_restarts() {
+    let mut bench = running();
+    ask(&mut bench, "q1", r#","expires_ms":60000"#).unwrap();
+    bench.pass(59_000);
+    bench.kill();
+    assert_eq!(bench.state.deadline(), Some(bench.now + 1_000));
+    bench.pass(999);
+    assert_eq!(state(&bench), "suspended");
+    bench.pass(1);
+    assert_eq!(bench.last_event(), r#"{"kind":"run.ended","run":"r1","outcome":"lost"}"#);
+}
+
+#[test]
+fn an_ask_waits_neither_for_a_moment_nor_for_ever() {
+    let mut bench = running();
+    for ms in [0, 999, 31 * 24 * 60 * 60 * 1000_u64] {
+        let asked = ask(&mut bench, "q1", &format!(r#","expires_ms":{ms}"#));
+        assert_eq!(code(asked), ErrorCode::Invalid);
+    }
+    ask(&mut bench, "q1", "").unwrap();
+    assert_eq!(bench.state.deadline(), Some(bench.now + 24 * 60 * 60 * 1000));
+}
+
+#[test]
+fn only_the_runs_owner_asks() {
+    let mut bench = running();
+    let event = r#"{"kind":"run.suspended","run":"r1","ask":"q","body":1}"#;
+    assert_eq!(code(bench.act("agent/b", event)), ErrorCode::NotOwner);
+    assert_eq!(code(bench.act("user/ann", event)), ErrorCode::Forbidden);
+}

@@ -1,0 +1,116 @@
+//! Messages to an agent that is at work.
+
+use durable_sessions_protocol::error::ErrorCode;
+
+use super::{Bench, code};
+
+/// The assistant works on `m1`, and has a helper at work for it.
+fn at_work() -> Bench {
+    let mut bench = Bench::new();
+    bench.asked("m1", "").unwrap();
+    bench.started("assistant", "r1", r#","in_reply_to":"m1""#).unwrap();
+    bench.delegated("assistant", "r1", "d1", "helper").unwrap();
+    bench.started("helper", "h1", r#","in_reply_to":"d1""#).unwrap();
+    bench
+}
+
+#[test]
+fn a_queued_message_waits_for_the_open_root_run() {
+    let mut bench = at_work();
+    bench.asked("m2", r#","if_running":"queue""#).unwrap();
+    assert!(bench.offered().is_empty());
+    let early = bench.started("assistant", "r2", r#","in_reply_to":"m2""#);
+    assert_eq!(code(early), ErrorCode::Busy);
+    bench.ended("assistant", "r1").unwrap();
+    // The helper is still at work, but for another.
+    assert_eq!(bench.offered(), ["m2 to assistant"]);
+}
+
+#[test]
+fn a_parallel_message_waits_for_nobody_also_after_a_restart() {
+    let mut bench = at_work();
+    bench.asked("m2", "").unwrap();
+    bench.asked("m3", r#","if_running":"parallel""#).unwrap();
+    bench.kill();
+    assert_eq!(bench.offered(), ["m3 to assistant"]);
+    bench.started("assistant", "r3", r#","in_reply_to":"m3""#).unwrap();
+    bench.ended("assistant", "r1").unwrap();
+    assert!(bench.offered().is_empty());
+    bench.ended("assistant", "r3").unwrap();
+    assert_eq!(bench.offered(), ["m2 to assistant"]);
+}
+
+#[test]
+fn delegated_work_waits_for_nobody() {
+    let mut bench = at_work();
+    bench.delegated("assistant", "r1", "d2", "helper").unwrap();
+    bench.delegated("assistant", "r1", "d3", "helper").unwrap();
+    bench.asked("m2", r#","to":"helper""#).unwrap();
+    bench.asked("m3", r#","to":"helper""#).unwrap();
+    // A helper's work for others does not keep it from its own oldest message.
+    assert_eq!(bench.offered(), ["d2 to helper", "d3 to helper", "m2 to helper"]);
+    bench.started("helper", "h2", r#","in_reply_to":"d3""#).unwrap();
+    let polite = r#"{"kind":"message","id":"d4","role":"assistant","run":"r1","to":"helper","text":"x","if_running":"queue"}"#;
+    assert_eq!(code(bench.act("agent/assistant", polite)), ErrorCode::Invalid);
+}
+
+#[test]
+fn a_message_that_rejects_is_refused_while_its_agent_is_at_work() {
+    let mut bench = at_work();
+    assert_eq!(code(bench.asked("m2", r#","if_running":"reject""#)), ErrorCode::Busy);
+    // The helper works for another: of its own it has nothing to do.
+    bench.asked("m3", r#","if_running":"reject","to":"helper""#).unwrap();
+    bench.asked("m4", r#","if_running":"reject","to":null"#).unwrap();
+    bench.ended("assistant", "r1").unwrap();
+    bench.asked("m2", r#","if_running":"reject""#).unwrap();
+}
+
+#[test]
+fn a_message_that_interrupts_stops_first_what_its_agent_does() {
+    let mut bench = at_work();
+    bench.started("other", "apart", "").unwrap();
+    let before = bench.log().len();
+    let sent = bench.asked("m2", r#","if_running":"interrupt""#).unwrap();
+    let log = bench.log();
+    let stop = r#"{"kind":"stop.requested","id":"m2.1","run":"r1","runs":["r1","h1"]}"#;
+    assert_eq!(log[before], stop);
+    assert!(log[before + 1].contains(r#""kind":"message","id":"m2""#));
+    assert_eq!(sent.first.to_string(), (before + 2).to_string());
+    let stored = &bench.events()[before];
+    assert_eq!(stored.from.as_ref().map(ToString::to_string).as_deref(), Some("user/ann"));
+    assert_eq!(code(bench.said("helper", "h1", "x1")), ErrorCode::RunStopped);
+    bench.said("other", "apart", "x2").unwrap();
+    assert!(bench.offered().is_empty());
+    // Sent again it stops nothing again.
+    let again = bench.asked("m2", r#","if_running":"interrupt""#).unwrap();
+    assert_eq!((again.first, again.duplicate), (sent.first, true));
+    bench.pass(5_000);
+    assert_eq!(bench.offered(), ["m2 to assistant"]);
+}
+
+#[test]
+fn an_interrupt_passes_over_ids_that_are_taken() {
+    let mut bench = at_work();
+    let taken = r#"{"kind":"data","name":"n","id":"m2.1"}"#;
+    bench.act("user/ann", taken).unwrap();
+    bench.asked("m2", r#","if_running":"interrupt""#).unwrap();
+    assert!(bench.log().iter().any(|event| event.contains(r#""id":"m2.2","run":"r1""#)));
+    let long = "m".repeat(128);
+    bench.asked(&long, r#","if_running":"interrupt""#).unwrap();
+}
+
+#[test]
+fn a_refused_interrupt_stops_nothing() {
+    let mut bench = at_work();
+    let before = bench.log();
+    let unknown = bench.asked("m2", r#","if_running":"interrupt","replaces":"m9""#);
+    assert_eq!(code(unknown), ErrorCode::NotFound);
+    let user = super::writer("user/ann", None);
+    let interrupt =
+        r#"{"kind":"message","id":"m2","role":"user","text":"hi","if_running":"interrupt"}"#;
+    let data = r#"{"kind":"data","name":"n"}"#;
+    let together = bench.publish(&user, Some(("p", 0, 0)), &[interrupt, data]);
+    assert_eq!(code(together), ErrorCode::Invalid);
+    assert_eq!(bench.log(), before);
+    bench.said("assistant", "r1", "x").unwrap();
+}

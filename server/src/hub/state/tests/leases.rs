@@ -1,0 +1,61 @@
+//! How long runs live without a sign of life, and who takes them over.
+
+use durable_sessions_protocol::error::ErrorCode;
+
+use super::super::Connection;
+use super::{Bench, code, id, writer};
+
+#[test]
+fn a_run_may_name_its_own_lease() {
+    let mut bench = Bench::new();
+    for ms in [0, 999, 86_400_001] {
+        let started = bench.started("a", "r1", &format!(r#","lease_ms":{ms}"#));
+        assert_eq!(code(started), ErrorCode::Invalid);
+    }
+    bench.started("a", "r1", r#","lease_ms":2000"#).unwrap();
+    bench.pass(1_999);
+    bench.said("a", "r1", "x").unwrap();
+    bench.pass(1_000);
+    bench.kill();
+    assert_eq!(bench.state.deadline(), Some(bench.now + 2_000));
+    bench.pass(2_000);
+    assert_eq!(bench.last_event(), r#"{"kind":"run.ended","run":"r1","outcome":"lost"}"#);
+}
+
+#[test]
+fn a_lost_connection_leaves_its_runs_the_lease_they_named() {
+    let mut bench = Bench::new();
+    let agent = writer("agent/a", Some(1));
+    bench.claim(&agent, None, &[]).unwrap();
+    let start = r#"{"kind":"run.started","run":"r1","agent":"a","lease_ms":2000}"#;
+    bench.publish(&agent, Some(("p", 1, 0)), &[start]).unwrap();
+    bench.pass(100_000);
+    bench.state.leave(&Connection { number: 1, client: Some(id("client")) }, bench.now);
+    assert_eq!(bench.state.deadline(), Some(bench.now + 2_000));
+}
+
+#[test]
+fn a_run_that_no_connection_holds_is_its_producers_to_take_over() {
+    let mut bench = Bench::new();
+    bench.asked("m1", "").unwrap();
+    let agent = writer("agent/a", Some(1));
+    bench.claim(&agent, None, &[]).unwrap();
+    let start = r#"{"kind":"run.started","run":"r1","agent":"assistant","in_reply_to":"m1"}"#;
+    bench.publish(&agent, Some(("p", 1, 0)), &[start]).unwrap();
+    assert!(bench.state.orphans().is_empty());
+    bench.state.leave(&Connection { number: 1, client: Some(id("client")) }, bench.now);
+    let orphans = bench.state.orphans();
+    let [orphan] = orphans.as_slice() else { panic!("one run was left: {orphans:?}") };
+    assert_eq!((&orphan.run, &orphan.input, orphan.attempt), (&id("r1"), &id("m1"), 1));
+    assert_eq!((&orphan.producer, &orphan.principal), (&id("p"), &agent.principal));
+    bench.kill();
+    assert_eq!(bench.state.orphans(), orphans);
+    // The next process takes it, and nobody else may.
+    let next = writer("agent/a", Some(2));
+    bench.claim(&next, None, &["r1"]).unwrap();
+    assert!(bench.state.orphans().is_empty());
+    let delta = r#"{"kind":"delta","run":"r1","message":"a1","text":"on"}"#;
+    bench.publish(&next, Some(("p", 2, 0)), &[delta]).unwrap();
+    let old = bench.publish(&agent, Some(("p", 1, 1)), &[delta]);
+    assert_eq!(code(old), ErrorCode::Fenced);
+}
