@@ -5,21 +5,25 @@
 //! guard checks them: it would cut its journal at the first damage without a word.
 
 mod committer;
+mod format;
 mod guard;
 mod health;
 mod journal;
+mod listing;
 mod manifest;
 mod marker;
+mod opening;
+mod rows;
 mod tables;
 #[cfg(test)]
 mod tests;
 
-use std::fs::{self, File, TryLockError};
+use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use durable_sessions_protocol::id::{LogId, SessionId};
@@ -27,11 +31,16 @@ use durable_sessions_protocol::offset::Offset;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use self::committer::{Committer, Message, Request};
-use self::guard::{FORMAT, FORMAT_FILE, Keep, MARKER_FILE, directory};
+use self::format::Format;
+use self::guard::{Keep, MARKER_FILE, directory};
 use self::health::Health;
 use self::marker::Marker;
+use self::opening::{create, lock, open_engine, store, wait_for_engine};
 use self::tables::{Tables, TablesError, View};
-use super::{AppendError, Batch, BoxFuture, LoadCursor, LogStore, Page, SessionMeta, StoreError};
+use super::{
+    AppendError, Batch, BoxFuture, LoadCursor, LogStore, Page, SessionMeta, SessionSummary,
+    StoreError,
+};
 
 /// Appends that may wait for the committer.
 const QUEUE_APPENDS: usize = 4096;
@@ -43,8 +52,6 @@ const CONCURRENT_READS: usize = 16;
 const READ_ATTEMPTS: u32 = 5;
 /// Pause before it does.
 const READ_AGAIN_MS: u64 = 2;
-/// How long a store that opens again waits for reads in flight.
-const CLOSE_TIMEOUT_MS: u64 = 10_000;
 
 /// A [`LogStore`] in a directory of its own.
 ///
@@ -198,13 +205,37 @@ impl LogStore for EmbeddedStore {
     ) -> BoxFuture<'_, Result<Page, StoreError>> {
         let session = session.clone();
         Box::pin(self.view(move |view| match view.session(&session)? {
-            Some(row) => view.load(row.number, cursor.unwrap_or_default()),
+            Some(row) => view.load(row.number, cursor),
             None => Ok((Vec::new(), None)),
         }))
     }
 
     fn indexed(&self) -> BoxFuture<'_, Result<Vec<SessionId>, StoreError>> {
         Box::pin(self.view(|view| view.indexed()))
+    }
+
+    fn list(
+        &self,
+        prefix: &str,
+        after: Option<&SessionId>,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<SessionSummary>, StoreError>> {
+        let (prefix, after) = (prefix.to_owned(), after.cloned());
+        Box::pin(self.view(move |view| view.list(&prefix, after.as_ref(), limit)))
+    }
+
+    fn has_complete_indexes(&self) -> BoxFuture<'_, Result<bool, StoreError>> {
+        let format = Format::read(&store(&self.shared.directory));
+        Box::pin(std::future::ready(format.map(|format| format == Format::Two)))
+    }
+
+    fn complete_indexes(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        let shared = Arc::clone(&self.shared);
+        Box::pin(async move {
+            let store = store(&shared.directory);
+            let task = tokio::task::spawn_blocking(move || Format::Two.write(&store));
+            task.await.unwrap_or(Err(StoreError::Closed))
+        })
     }
 
     fn reopen(&self) -> BoxFuture<'_, Result<(), StoreError>> {
@@ -272,43 +303,6 @@ impl Running {
     }
 }
 
-fn store(directory: &Path) -> PathBuf {
-    directory.join("store")
-}
-
-/// Takes the directory for this process, before anything in it is looked at.
-fn lock(path: &Path) -> Result<File, StoreError> {
-    fs::create_dir_all(path).map_err(directory(path))?;
-    let file = path.join("lock");
-    let lock = File::options().write(true).create(true).truncate(false).open(&file);
-    let lock = lock.map_err(directory(&file))?;
-    match lock.try_lock() {
-        Ok(()) => Ok(lock),
-        Err(TryLockError::WouldBlock) => Err(StoreError::Locked { path: path.into() }),
-        Err(TryLockError::Error(error)) => Err(directory(path)(error)),
-    }
-}
-
-/// Makes the store aside and moves it in whole: where it is, each of its files must be.
-fn create(path: &Path) -> Result<(), StoreError> {
-    if store(path).exists() {
-        return Ok(());
-    }
-    let unfinished = path.join("store.new");
-    let make = || {
-        if unfinished.exists() {
-            fs::remove_dir_all(&unfinished)?;
-        }
-        open_engine(&unfinished).map_err(std::io::Error::other)?;
-        fs::write(unfinished.join(FORMAT_FILE), FORMAT)?;
-        File::open(unfinished.join(FORMAT_FILE))?.sync_all()?;
-        File::open(&unfinished)?.sync_all()?;
-        fs::rename(&unfinished, store(path))?;
-        File::open(path)?.sync_all()
-    };
-    make().map_err(directory(path))
-}
-
 fn start(path: &Path, keep: Keep) -> Result<Running, StoreError> {
     let store = store(path);
     wait_for_engine(&store)?;
@@ -335,36 +329,6 @@ fn start(path: &Path, keep: Keep) -> Result<Running, StoreError> {
         .spawn(move || committer.run(waiting))
         .map_err(directory(path))?;
     Ok(Running { handle: Handle { tables, queue, health }, committer })
-}
-
-/// Waits until no read in flight has the engine open: the guard may change files.
-fn wait_for_engine(store: &Path) -> Result<(), StoreError> {
-    let deadline = Instant::now() + Duration::from_millis(CLOSE_TIMEOUT_MS);
-    let path = store.join("lock");
-    let lock = File::options().write(true).create(true).truncate(false).open(&path);
-    let lock = lock.map_err(directory(&path))?;
-    loop {
-        match lock.try_lock() {
-            // Dropping the file gives the lock to the engine.
-            Ok(()) => return Ok(()),
-            Err(TryLockError::WouldBlock) if Instant::now() < deadline => {
-                std::thread::sleep(Duration::from_millis(1));
-            }
-            Err(TryLockError::WouldBlock) => {
-                return Err(StoreError::Locked { path: store.into() });
-            }
-            Err(TryLockError::Error(error)) => return Err(directory(&path)(error)),
-        }
-    }
-}
-
-/// The engine panics on some damage; that is an error like the others.
-fn open_engine(store: &Path) -> Result<Tables, String> {
-    match catch_unwind(|| Tables::open(store)) {
-        Ok(Ok(tables)) => Ok(tables),
-        Ok(Err(error)) => Err(format!("the storage engine refuses it ({error})")),
-        Err(_) => Err("the storage engine panicked".into()),
-    }
 }
 
 /// The engine may show a commit while it is still applying it; what looks lost then is there a

@@ -3,7 +3,8 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ops::Bound;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -11,9 +12,10 @@ use durable_sessions_protocol::id::{LogId, SessionId};
 use durable_sessions_protocol::offset::Offset;
 use tokio::sync::{oneshot, watch};
 
+use super::batch::stamp;
 use super::{
     AppendError, Batch, BoxFuture, Entry, LOAD_PAGE_BYTES, LoadCursor, LogStore, Page, Record,
-    SessionMeta, StoreError,
+    SessionMeta, SessionSummary, StoreError,
 };
 
 /// A log store in memory, unbounded: it keeps every event until it is dropped.
@@ -28,7 +30,7 @@ pub struct MemoryStore {
 
 #[derive(Debug, Default)]
 struct State {
-    sessions: HashMap<SessionId, Session>,
+    sessions: BTreeMap<SessionId, Session>,
     due: BTreeSet<SessionId>,
     pending: BTreeSet<SessionId>,
     /// Appends whose sync has not returned, oldest first.
@@ -58,6 +60,9 @@ struct Session {
     events: Vec<Record>,
     /// By the tail they were written at, then in order.
     notes: BTreeMap<(Offset, u32), Bytes>,
+    title: Option<String>,
+    /// The newest one and where it was written.
+    checkpoint: Option<(LoadCursor, Bytes)>,
 }
 
 #[derive(Debug)]
@@ -216,7 +221,26 @@ impl LogStore for MemoryStore {
             let Some(session) = state.sessions.get(&session) else {
                 return Ok((Vec::new(), None));
             };
-            Ok(session.load(cursor.unwrap_or_default()))
+            Ok(session.load(cursor))
+        })
+    }
+
+    fn list(
+        &self,
+        prefix: &str,
+        after: Option<&SessionId>,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<SessionSummary>, StoreError>> {
+        let (prefix, after) = (prefix.to_owned(), after.cloned());
+        Box::pin(async move {
+            let state = self.usable()?;
+            let first = match &after {
+                Some(after) if after.as_str() >= prefix.as_str() => Bound::Excluded(after.as_str()),
+                Some(_) | None => Bound::Included(prefix.as_str()),
+            };
+            let sessions = state.sessions.range::<str, _>((first, Bound::Unbounded));
+            let sessions = sessions.take_while(|(id, _)| id.as_str().starts_with(&prefix));
+            Ok(sessions.filter_map(|(id, session)| session.summary(id)).take(limit).collect())
         })
     }
 
@@ -279,8 +303,14 @@ impl State {
             log: log.clone(),
             events: Vec::new(),
             notes: BTreeMap::new(),
+            title: None,
+            checkpoint: None,
         });
         session.append(batch.events, batch.notes);
+        session.title = batch.title.or(session.title.take());
+        if let Some(checkpoint) = batch.checkpoint {
+            session.checkpoint = Some((session.end(), checkpoint));
+        }
         set_indexed(&mut self.due, id, batch.due);
         set_indexed(&mut self.pending, id, batch.pending);
         Ok(())
@@ -308,11 +338,28 @@ impl Session {
         SessionMeta { log: self.log.clone(), tail: self.tail() }
     }
 
+    /// Behind everything that was written.
+    fn end(&self) -> LoadCursor {
+        let after = self.tail();
+        let notes = self.notes.range((after, 0)..).next_back().map_or(0, |((_, n), _)| n + 1);
+        LoadCursor { after, notes }
+    }
+
     fn append(&mut self, events: Vec<Record>, notes: Vec<Bytes>) {
         self.events.extend(events);
-        let tail = self.tail();
-        let taken = self.notes.range((tail, 0)..).next_back().map_or(0, |((_, n), _)| n + 1);
+        let LoadCursor { after: tail, notes: taken } = self.end();
         self.notes.extend((taken..).zip(notes).map(|(n, note)| ((tail, n), note)));
+    }
+
+    fn summary(&self, id: &SessionId) -> Option<SessionSummary> {
+        let last = self.events.last()?;
+        Some(SessionSummary {
+            id: id.clone(),
+            log: self.log.clone(),
+            tail: self.tail(),
+            title: self.title.clone(),
+            updated_at: stamp(&last.json),
+        })
     }
 
     fn after(&self, after: Offset) -> impl Iterator<Item = (Offset, &Record)> {
@@ -333,10 +380,18 @@ impl Session {
             .collect()
     }
 
-    fn load(&self, mut cursor: LoadCursor) -> Page {
+    fn load(&self, cursor: Option<LoadCursor>) -> Page {
+        let (mut entries, mut bytes) = (Vec::new(), 0);
+        let mut cursor = match (cursor, &self.checkpoint) {
+            (None, Some((place, checkpoint))) => {
+                bytes += checkpoint.len();
+                entries.push(Entry::Checkpoint(checkpoint.clone()));
+                *place
+            }
+            (cursor, _) => cursor.unwrap_or(LoadCursor::START),
+        };
         let mut events = self.after(cursor.after).peekable();
         let mut notes = self.notes.range((cursor.after, cursor.notes)..).peekable();
-        let (mut entries, mut bytes) = (Vec::new(), 0);
         while bytes < LOAD_PAGE_BYTES {
             let note_first = match (notes.peek(), events.peek()) {
                 (Some(((tail, _), _)), Some((offset, _))) => tail < offset,

@@ -16,7 +16,7 @@ use bytes::Bytes;
 use durable_sessions_protocol::id::{LogId, SessionId};
 use durable_sessions_protocol::offset::Offset;
 
-pub use self::batch::{Batch, Entry, LoadCursor, Record, SessionMeta};
+pub use self::batch::{Batch, Entry, LoadCursor, Record, SessionMeta, SessionSummary};
 pub use self::embedded::EmbeddedStore;
 pub use self::error::{AppendError, StoreError};
 pub use self::memory::MemoryStore;
@@ -64,8 +64,10 @@ pub trait LogStore: Send + Sync + 'static {
         limit_bytes: usize,
     ) -> BoxFuture<'_, Result<Vec<Bytes>, StoreError>>;
 
-    /// One page of everything a session's state is rebuilt from, in the order it was written.
-    /// Start with `None` and go on with the cursor that comes with a page until there is none.
+    /// One page of what a session's state is rebuilt from, in the order it was written: the newest
+    /// checkpoint and what was written behind it, or everything while there is none. Start with
+    /// `None`, or with [`LoadCursor::START`] for everything and no checkpoint, and go on with the
+    /// cursor that comes with a page until there is none.
     fn load(
         &self,
         session: &SessionId,
@@ -74,6 +76,26 @@ pub trait LogStore: Send + Sync + 'static {
 
     /// The sessions in the `due` or the `pending` index, each once.
     fn indexed(&self) -> BoxFuture<'_, Result<Vec<SessionId>, StoreError>>;
+
+    /// At most `limit` sessions with events whose ids begin with `prefix`, in the order of their ids'
+    /// bytes, from the first behind `after` on.
+    fn list(
+        &self,
+        prefix: &str,
+        after: Option<&SessionId>,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<SessionSummary>, StoreError>>;
+
+    /// Whether the indexes and titles speak of every session. If not, whoever opens the store
+    /// appends to each session what they should say and then calls [`LogStore::complete_indexes`].
+    fn has_complete_indexes(&self) -> BoxFuture<'_, Result<bool, StoreError>> {
+        Box::pin(std::future::ready(Ok(true)))
+    }
+
+    /// Says that the indexes and titles speak of every session from now on.
+    fn complete_indexes(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
 
     /// Makes a poisoned store usable again with exactly the batches it answered for. What still
     /// waits fails. Nothing must be answered from state built before this call.

@@ -8,7 +8,7 @@ use durable_sessions_protocol::id::{LogId, SessionId};
 use durable_sessions_protocol::offset::Offset;
 use durable_sessions_server::log::{
     AppendError, Batch, BoxFuture, LoadCursor, LogStore, MemoryStore, Page, Record, SessionMeta,
-    StoreError,
+    SessionSummary, StoreError,
 };
 use futures_util::StreamExt;
 use serde_json::{Value, json};
@@ -342,6 +342,15 @@ impl LogStore for HeldReads {
 
     fn indexed(&self) -> BoxFuture<'_, Result<Vec<SessionId>, StoreError>> {
         self.store.indexed()
+    }
+
+    fn list(
+        &self,
+        prefix: &str,
+        after: Option<&SessionId>,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<SessionSummary>, StoreError>> {
+        self.store.list(prefix, after, limit)
     }
 
     fn reopen(&self) -> BoxFuture<'_, Result<(), StoreError>> {

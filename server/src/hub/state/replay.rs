@@ -15,6 +15,8 @@ impl State {
     /// producer, so nothing here depends on the grant being known.
     pub fn replay(&mut self, entry: &Entry) -> Result<(), Problem> {
         match entry {
+            // Whoever loads takes it by `State::restore`, before everything else.
+            Entry::Checkpoint(_) => {}
             Entry::Note(bytes) => self.replay_note(Note::parse(bytes)?),
             Entry::Event { record, .. } => {
                 let text = std::str::from_utf8(&record.json).map_err(unreadable)?;

@@ -12,10 +12,11 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 use super::health::Health;
 use super::marker::Marker;
+use super::rows::{checkpoint_key, encode_checkpoint, encode_title, title_key};
 use super::tables::{
     COMMIT_KEY, Commit, SessionRow, Tables, TablesError, encode_record, event_key, note_key,
 };
-use crate::log::{AppendError, Batch, StoreError};
+use crate::log::{AppendError, Batch, LoadCursor, StoreError};
 
 /// Most event and note bytes in one commit, unless a single append is larger.
 const GROUP_BYTES: usize = 4 * 1024 * 1024;
@@ -223,6 +224,14 @@ impl Tail {
             let key = note_key(self.row.number, self.offset, self.notes);
             rows.put(&tables.notes, key, note.clone());
             self.notes = self.notes.saturating_add(1);
+        }
+        if let Some(title) = &batch.title {
+            rows.put(&tables.meta, title_key(self.row.number), encode_title(title));
+        }
+        if let Some(checkpoint) = &batch.checkpoint {
+            let place = LoadCursor { after: self.offset, notes: self.notes };
+            let row = encode_checkpoint(place, checkpoint);
+            rows.put(&tables.meta, checkpoint_key(self.row.number), row);
         }
     }
 }

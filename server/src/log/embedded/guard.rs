@@ -10,6 +10,7 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::format::Format;
 use super::journal::{self, JournalBatch, Rest};
 use super::manifest::{self, Depth};
 use super::marker;
@@ -17,10 +18,6 @@ use crate::log::StoreError;
 
 /// Beside the journals.
 pub(super) const MARKER_FILE: &str = "answered";
-/// Says that the store was made whole, and how.
-pub(super) const FORMAT_FILE: &str = "format";
-/// What stands in it.
-pub(super) const FORMAT: &[u8] = b"durable-sessions store 1\n";
 
 /// How much of a journal is read at a time.
 const READ_BYTES: usize = 256 * 1024;
@@ -46,7 +43,7 @@ pub(super) struct Checked {
 
 /// Checks the store and cuts off a torn last write.
 pub(super) fn check(store: &Path, keep: Keep) -> Result<Checked, StoreError> {
-    check_format(store)?;
+    Format::read(store)?;
     manifest::verify(store, Depth::Start)?;
     let answered = marker::read(&store.join(MARKER_FILE)).map_err(directory(store))?;
     let mut walk = Walk { keep, previous: None, change: None };
@@ -70,19 +67,6 @@ pub(super) fn check(store: &Path, keep: Keep) -> Result<Checked, StoreError> {
 /// Turns an IO error into advice about the data directory.
 pub(super) fn directory(path: &Path) -> impl Fn(std::io::Error) -> StoreError {
     move |error| StoreError::Directory { path: path.into(), error: Arc::new(error) }
-}
-
-fn check_format(store: &Path) -> Result<(), StoreError> {
-    let path = store.join(FORMAT_FILE);
-    let found = fs::read(&path).map_err(|error| StoreError::Damaged {
-        path,
-        detail: format!("it cannot be read: {error}"),
-    })?;
-    if found == FORMAT {
-        return Ok(());
-    }
-    let detail = format!("found {:?}", String::from_utf8_lossy(&found));
-    Err(StoreError::Format { path: store.into(), detail })
 }
 
 /// The journal files, oldest first.

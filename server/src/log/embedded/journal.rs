@@ -21,7 +21,7 @@ const START: u8 = 1;
 const ITEM: u8 = 2;
 const END: u8 = 3;
 const START_BYTES: usize = 1 + 4 + 8;
-const TRAILER: &[u8; 4] = b"FJL\x03";
+pub(super) const TRAILER: &[u8; 4] = b"FJL\x03";
 
 /// An intact batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,7 +68,8 @@ fn judge(file: &[u8], position: usize) -> Rest {
     if rest.is_empty() {
         return Rest::Clean;
     }
-    // Text of events holds no control characters, so a trailer inside a batch is one.
+    // Text of events holds no control characters and other rows are stuffed, so a trailer inside a
+    // batch is one.
     let trailer = rest.windows(TRAILER.len()).position(|window| window == TRAILER);
     if trailer.is_some_and(|at| at + TRAILER.len() < rest.len()) {
         return Rest::Damaged("more than one batch would be cut off");

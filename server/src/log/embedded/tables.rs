@@ -2,6 +2,8 @@
 //!
 //! ```text
 //! meta      "commit"                         -> commit u64, next session u64, sequence u64 (LE)
+//!           "title", session number          -> the title, stuffed
+//!           "checkpoint", session number     -> its tail u64, notes u32 (LE), the checkpoint, stuffed
 //! sessions  session id                       -> session number u64 (BE), log id
 //! events    session number, offset           -> grant u32, seq u64 (LE), JSON
 //! notes     session number, tail, number u32 -> the note          (keys big endian)
@@ -101,7 +103,7 @@ impl SessionRow {
         [&self.number.to_be_bytes(), self.log.as_str().as_bytes()].concat()
     }
 
-    fn decode(bytes: &[u8]) -> Option<Self> {
+    pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
         let (number, log) = bytes.split_first_chunk()?;
         let log = LogId::parse(std::str::from_utf8(log).ok()?).ok()?;
         Some(Self { number: u64::from_be_bytes(*number), log })
@@ -143,8 +145,8 @@ impl Tables {
 
 /// The keyspaces as of one moment.
 pub(super) struct View<'a> {
-    tables: &'a Tables,
-    snapshot: Snapshot,
+    pub(super) tables: &'a Tables,
+    pub(super) snapshot: Snapshot,
 }
 
 impl View<'_> {
@@ -166,6 +168,12 @@ impl View<'_> {
     pub(super) fn tail(&self, session: u64) -> Result<Offset, TablesError> {
         let last = self.snapshot.prefix(&self.tables.events, session.to_be_bytes()).next_back();
         last.map_or(Ok(Offset::ZERO), |item| event_offset(&item.key()?))
+    }
+
+    /// The last event of a session and its offset.
+    pub(super) fn last_event(&self, session: u64) -> Result<Option<(Offset, Record)>, TablesError> {
+        let last = self.snapshot.prefix(&self.tables.events, session.to_be_bytes()).next_back();
+        last.map(|item| event(item.into_inner()?)).transpose()
     }
 
     /// How many notes of a session were written at `tail`.
@@ -193,10 +201,25 @@ impl View<'_> {
         Ok(texts)
     }
 
-    pub(super) fn load(&self, session: u64, mut cursor: LoadCursor) -> Result<Page, TablesError> {
+    pub(super) fn load(
+        &self,
+        session: u64,
+        cursor: Option<LoadCursor>,
+    ) -> Result<Page, TablesError> {
+        let (mut entries, mut bytes) = (Vec::new(), 0);
+        let mut cursor = match cursor {
+            Some(cursor) => cursor,
+            None => match self.checkpoint(session)? {
+                Some((place, checkpoint)) => {
+                    bytes += checkpoint.len();
+                    entries.push(Entry::Checkpoint(checkpoint));
+                    place
+                }
+                None => LoadCursor::START,
+            },
+        };
         let mut events = self.events(session, cursor.after).peekable();
         let mut notes = self.notes(session, cursor).peekable();
-        let (mut entries, mut bytes) = (Vec::new(), 0);
         while bytes < LOAD_PAGE_BYTES {
             let note_first = match (notes.peek(), events.peek()) {
                 (Some(Ok((place, _))), Some(Ok((offset, _)))) => place.0 < *offset,
@@ -238,13 +261,12 @@ impl View<'_> {
         let range = event_key(session, after.next())..=event_key(session, Offset::MAX);
         let mut expected = after.next();
         self.snapshot.range(&self.tables.events, range).map(move |item| {
-            let (key, value) = item.into_inner()?;
-            let offset = event_offset(&key)?;
+            let (offset, record) = event(item.into_inner()?)?;
             if offset != expected {
                 return Err(TablesError::Row("events"));
             }
             expected = offset.next();
-            Ok((offset, decode_record(value).ok_or(TablesError::Row("events"))?))
+            Ok((offset, record))
         })
     }
 
@@ -280,6 +302,11 @@ fn decode_record(value: Slice) -> Option<Record> {
     Some(Record { grant, seq, json: Bytes::from(value).slice(RECORD_HEAD_BYTES..) })
 }
 
+fn event((key, value): (Slice, Slice)) -> Result<(Offset, Record), TablesError> {
+    let record = decode_record(value).ok_or(TablesError::Row("events"))?;
+    Ok((event_offset(&key)?, record))
+}
+
 fn event_offset(key: &[u8]) -> Result<Offset, TablesError> {
     let offset = key.get(8..16).and_then(be_u64).and_then(Offset::new);
     offset.ok_or(TablesError::Row("events"))
@@ -295,6 +322,6 @@ fn be_u64(bytes: &[u8]) -> Option<u64> {
     bytes.try_into().ok().map(u64::from_be_bytes)
 }
 
-fn session_id(key: &[u8]) -> Option<SessionId> {
+pub(super) fn session_id(key: &[u8]) -> Option<SessionId> {
     SessionId::parse(std::str::from_utf8(key).ok()?).ok()
 }

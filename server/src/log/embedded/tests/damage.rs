@@ -10,14 +10,16 @@ use super::super::guard::MARKER_FILE;
 use super::super::journal;
 use super::{EmbeddedStore, tables};
 use crate::log::contract::{append, at, events, session};
-use crate::log::{Batch, Entry, LogStore, StoreError};
+use crate::log::{Batch, Entry, LoadCursor, LogStore, SessionSummary, StoreError};
 
 const SESSIONS: [&str; 3] = ["a", "b", "c"];
 
 /// Every file of a store by its path, without the zeros a journal ends in, and its full length.
 type Files = BTreeMap<PathBuf, (Vec<u8>, u64)>;
 /// All a store gives back of its sessions.
-type Contents = Vec<(Vec<Entry>, Vec<Bytes>)>;
+type Contents = (Vec<SessionSummary>, Vec<Session>);
+/// One loaded from its checkpoint and from its start, and read.
+type Session = (Vec<Entry>, Vec<Entry>, Vec<Bytes>);
 
 /// What became of a damaged store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,26 +42,32 @@ enum Damage {
 }
 
 fn batch(first: u64, last: u64) -> Batch {
-    Batch { notes: vec![Bytes::from(format!("note {last}"))], ..events(first, last) }
+    let checkpoint = (last % 6 == 0).then(|| Bytes::from(format!("state at {last} FJL\x03")));
+    let title = (last % 9 == 0).then(|| format!("title {last}"));
+    let notes = vec![Bytes::from(format!("note {last}"))];
+    Batch { notes, checkpoint, title, ..events(first, last) }
 }
 
-/// A store with tables, a journal and commits in both; returns its files and contents.
-async fn sample(directory: &Path) -> (Files, Contents) {
+/// A store with tables, a journal and commits in both; returns its files, its contents, and what
+/// they were before the last append.
+async fn sample(directory: &Path) -> (Files, Contents, Contents) {
     let store = EmbeddedStore::open(directory).unwrap();
+    let mut before = None;
     for round in 0..12 {
         for name in SESSIONS {
+            before = Some(contents(&store).await.unwrap());
             append(&store, name, 3 * round, batch(3 * round + 1, 3 * round + 3)).await;
         }
         if round == 5 {
             let tables = tables(&store);
-            for keyspace in [&tables.events, &tables.notes, &tables.sessions] {
+            for keyspace in [&tables.events, &tables.notes, &tables.sessions, &tables.meta] {
                 keyspace.rotate_memtable_and_wait().unwrap();
             }
         }
     }
     let contents = contents(&store).await.unwrap();
     drop(store);
-    (files(&directory.join("store")), contents)
+    (files(&directory.join("store")), contents, before.unwrap())
 }
 
 fn files(store: &Path) -> Files {
@@ -99,18 +107,23 @@ fn write(files: &Files, store: &Path) {
 }
 
 async fn contents(store: &EmbeddedStore) -> Result<Contents, StoreError> {
-    let mut all = Vec::new();
+    let mut all = (store.list("", None, usize::MAX).await?, Vec::new());
     for name in SESSIONS {
-        let (mut entries, mut cursor) = (Vec::new(), None);
-        loop {
-            let (page, next) = store.load(&session(name), cursor).await?;
-            entries.extend(page);
-            cursor = next;
-            if cursor.is_none() {
-                break;
+        let mut loaded = [Vec::new(), Vec::new()];
+        for (entries, from) in loaded.iter_mut().zip([None, Some(LoadCursor::START)]) {
+            let mut cursor = from;
+            loop {
+                let (page, next) = store.load(&session(name), cursor).await?;
+                entries.extend(page);
+                cursor = next;
+                if cursor.is_none() {
+                    break;
+                }
             }
         }
-        all.push((entries, store.read(&session(name), at(0), usize::MAX).await?));
+        let [from_checkpoint, whole] = loaded;
+        let texts = store.read(&session(name), at(0), usize::MAX).await?;
+        all.1.push((from_checkpoint, whole, texts));
     }
     Ok(all)
 }
@@ -154,7 +167,7 @@ fn places(bytes: usize, most: usize) -> Vec<usize> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_flipped_or_cut_byte_of_an_answered_commit_is_lost_in_silence() {
     let directory = tempfile::tempdir().unwrap();
-    let (files, expected) = sample(directory.path()).await;
+    let (files, expected, _) = sample(directory.path()).await;
     let most: usize = std::env::var("DAMAGE_PLACES").map_or(12, |most| most.parse().unwrap());
     let mut outcomes: BTreeMap<(String, &str, Outcome), usize> = BTreeMap::new();
     let mut lost = Vec::new();
@@ -209,12 +222,8 @@ fn torn(files: &Files) -> (Files, PathBuf, usize, usize) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_torn_last_write_is_cut_off_and_everything_before_it_stays() {
     let directory = tempfile::tempdir().unwrap();
-    let (files, mut expected) = sample(directory.path()).await;
+    let (files, _, expected) = sample(directory.path()).await;
     let (files, journal, start, end) = torn(&files);
-    // The last append was three events and a note of the last session.
-    let (entries, texts) = expected.last_mut().unwrap();
-    entries.truncate(entries.len() - 4);
-    texts.truncate(texts.len() - 3);
     let cuts = places(end - start, 40).into_iter().map(|n| Damage::Cut { length: start + n });
     let zeros = places(end - start, 40).into_iter();
     let zeros = zeros.map(|n| Damage::Zero { from: start + n, to: end });
@@ -229,7 +238,7 @@ async fn a_torn_last_write_is_cut_off_and_everything_before_it_stays() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cut_store_goes_on_and_opens_again() {
     let directory = tempfile::tempdir().unwrap();
-    let (files, _) = sample(directory.path()).await;
+    let (files, ..) = sample(directory.path()).await;
     let (mut files, journal, start, end) = torn(&files);
     files.get_mut(&journal).unwrap().0[start + 50..end].fill(0);
     let directory = tempfile::tempdir().unwrap();
@@ -245,7 +254,7 @@ async fn a_cut_store_goes_on_and_opens_again() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_missing_file_stops_the_start_unless_nothing_depends_on_it() {
     let directory = tempfile::tempdir().unwrap();
-    let (files, expected) = sample(directory.path()).await;
+    let (files, expected, _) = sample(directory.path()).await;
     let mut refused = 0;
     for gone in files.keys() {
         let mut files = files.clone();
