@@ -9,7 +9,7 @@ import { parseArgs } from "node:util";
 import { textModule } from "./text.mjs";
 
 const here = import.meta.dirname;
-const wasm = join(here, "../pkg/client.wasm");
+const modules = ["client.wasm", "agent.wasm"];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -22,21 +22,31 @@ const dist = join(resolve(directory), "dist");
 rmSync(directory, { recursive: true, force: true });
 mkdirSync(dist, { recursive: true });
 await Promise.all([
-  bundle("index.ts", "index.js", "esm", "inline"),
-  bundle("index.ts", "index.cjs", "cjs", "inline"),
-  bundle("index.ts", "workerd.js", "esm", "workerd"),
-  bundle("slim.ts", "slim.js", "esm", "slim"),
-  bundle("slim.ts", "slim.cjs", "cjs", "slim"),
+  ...entry("index", "esm", "js", "inline"),
+  ...entry("index", "cjs", "cjs", "inline"),
+  ...entry("workerd", "esm", "js", "workerd"),
+  ...entry("slim", "esm", "js", "slim"),
+  ...entry("slim", "cjs", "cjs", "slim"),
 ]);
-copyFileSync(wasm, join(dist, "client.wasm"));
+for (const module of modules) copyFileSync(join(here, "../pkg", module), join(dist, module));
 if (!values["no-types"]) declarations(["index", "slim"]);
 for (const file of ["README.md", "../../LICENSE-MIT", "../../LICENSE-APACHE"]) {
   copyFileSync(join(here, file), join(directory, basename(file)));
 }
 manifest();
 
+/** An entry, and the file that it imports once an agent is served. */
+function entry(name, format, extension, source) {
+  const agent = name === "index" ? "agent" : `agent.${name}`;
+  const main = name === "workerd" ? "index" : name;
+  return [
+    bundle(`${main}.ts`, `${name}.${extension}`, format, source, `./${agent}.${extension}`),
+    bundle("agent.ts", `${agent}.${extension}`, format, source),
+  ];
+}
+
 /** One self-contained file. Not minified: the application's bundler does that, a debugger would not undo it. */
-async function bundle(entry, name, format, source) {
+async function bundle(entry, name, format, source, agent) {
   await build({
     absWorkingDir: here,
     entryPoints: [join("src", entry)],
@@ -46,19 +56,26 @@ async function bundle(entry, name, format, source) {
     target: "es2022",
     charset: "utf8",
     logLevel: "warning",
-    plugins: [wasmSource(source)],
+    // What a CommonJS module imports has no names that Node or a bundler could be sure of.
+    supported: { "dynamic-import": format === "esm" },
+    plugins: [sources(source, agent)],
   });
 }
 
-/** Where the core comes from in this entry, and what an import of the wasm file itself means. */
-function wasmSource(source) {
+/** Where the core comes from in this entry, and what an import of a wasm file or of the agents' file means. */
+function sources(source, agent) {
   return {
-    name: "wasm-source",
+    name: "sources",
     setup({ onResolve, onLoad }) {
-      onResolve({ filter: /\/wasm\/inline\.js$/ }, () => ({ path: join(here, `src/wasm/${source}.ts`) }));
-      onResolve({ filter: /\.wasm$/ }, () => ({ path: "./client.wasm", external: true }));
-      onResolve({ filter: /\.wasm\?text$/ }, () => ({ path: "client.wasm", namespace: "text" }));
-      onLoad({ filter: /.*/, namespace: "text" }, () => ({ contents: textModule(readFileSync(wasm)) }));
+      onResolve({ filter: /\/wasm\/inline\.js$/ }, ({ resolveDir, path }) => ({
+        path: join(resolveDir, dirname(path), `${source}.ts`),
+      }));
+      onResolve({ filter: /^\.\.\/agent\.js$/ }, () => ({ path: agent, external: true }));
+      onResolve({ filter: /\.wasm$/ }, ({ path }) => ({ path: `./${basename(path)}`, external: true }));
+      onResolve({ filter: /\.wasm\?text$/ }, ({ path }) => ({ path: basename(path, "?text"), namespace: "text" }));
+      onLoad({ filter: /.*/, namespace: "text" }, ({ path }) => ({
+        contents: textModule(readFileSync(join(here, "../pkg", path))),
+      }));
     },
   };
 }

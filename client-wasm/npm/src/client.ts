@@ -1,4 +1,6 @@
 import { core } from "./core.js";
+import { Offers } from "./agent/offers.js";
+import type { Handler, ServeOptions } from "./agent/types.js";
 import { Told, type Core, type Problem } from "./border.js";
 import { deferred, type Deferred } from "./deferred.js";
 import { DurableSessionsError, failure } from "./errors.js";
@@ -47,6 +49,8 @@ export class ClientObject<A extends App = App> implements Client<A>, Port {
   #shares = false;
   #key: string | undefined;
   #unlock: (() => void) | undefined;
+  // What it serves, on connections of their own.
+  #offers: Offers<A>;
   // Who it connects as; it never connects as somebody else.
   #principal: string | undefined;
   // The token that the group was found out with, for the attempt right after.
@@ -55,6 +59,7 @@ export class ClientObject<A extends App = App> implements Client<A>, Port {
   constructor(url: string | URL | undefined, options: ConnectOptions) {
     this.#url = endpoint(url);
     this.#options = options;
+    this.#offers = new Offers<A>(this.#url, options);
     this.principal = principal(options.as);
   }
 
@@ -103,14 +108,21 @@ export class ClientObject<A extends App = App> implements Client<A>, Port {
     return session;
   }
 
+  serve(agent: string, handler: Handler<A>, options: ServeOptions = {}): Disposable {
+    if (this.#isClosed) throw failure("closed", "the client is closed");
+    return this.#offers.add(agent, handler, options);
+  }
+
   reconnect(): void {
     this.#raw?.({ type: "reconnect" });
+    this.#offers.reconnect();
   }
 
   close({ forget = false }: { forget?: boolean } = {}): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#raw?.({ type: "close" });
+    this.#offers.close();
     // Within a callback of the core it tells its end only later, or to nobody.
     for (const session of [...this.#sessions.values()]) session.closed(null);
     for (const key of [...this.#acts.keys()]) this.#refused(key, failure("closed", "the client was closed"));

@@ -2,6 +2,10 @@
 import { ClientObject } from "./client.js";
 import type { App, Client, ConnectOptions } from "./types.js";
 
+export { RunFailure } from "./agent/failure.js";
+export type {
+  AgentRun, Delegated, DelegatedInput, Handler, HistoryOptions, ServeOptions, WriteOptions,
+} from "./agent/types.js";
 export { DurableSessionsError, type ErrorCode } from "./errors.js";
 export type {
   Ack, App, Batch, Client, ClientStatus, ConnectOptions, DataName, DataOf, EventsOptions, LogEvent,

@@ -1,2 +1,2 @@
 export * from "./index.js";
-export { load, type WasmSource } from "./wasm/slim.js";
+export { load, loadAgent, type WasmSource } from "./wasm/slim.js";

@@ -1,4 +1,5 @@
 // The public shapes. Names of the API are camelCase; raw events keep the names they have on the wire.
+import type { Handler, ServeOptions } from "./agent/types.js";
 import type { DurableSessionsError, ErrorCode } from "./errors.js";
 
 /** The application's own types: what its messages and data events carry. */
@@ -54,6 +55,12 @@ export interface Client<A extends App = App> extends Disposable {
    * {@link Session.detach}.
    */
   session(id: string, options?: SessionOptions<A>): Session<A>;
+  /**
+   * Works on the input of an agent, on a connection of its own, until it is disposed of: then no more input
+   * comes, and what is at work goes on to its end. The code for it is loaded now, and by no other page.
+   * The client has to connect as an agent, by its token or by `as: "agent/ID"`.
+   */
+  serve(agent: string, handler: Handler<A>, options?: ServeOptions): Disposable;
   /** Tries to connect at once. */
   reconnect(): void;
   /**

@@ -5,4 +5,4 @@ import { pathToFileURL } from "node:url";
 const directory =
   process.env.DURABLE_SESSIONS_PACKAGE ?? join(import.meta.dirname, "../../../target/package/durable-sessions");
 
-export const { connect, DurableSessionsError } = await import(pathToFileURL(join(directory, "dist/index.js")).href);
+export const { connect, DurableSessionsError, RunFailure } = await import(pathToFileURL(join(directory, "dist/index.js")).href);

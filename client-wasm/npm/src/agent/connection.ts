@@ -1,0 +1,219 @@
+import { Told, type Problem } from "../border.js";
+import { DurableSessionsError, failure } from "../errors.js";
+import { randomId } from "../id.js";
+import { call } from "../schedule.js";
+import type { App, ConnectOptions, LogEvent } from "../types.js";
+import { AgentTold, type AgentCommand, type AgentCore } from "./border.js";
+import { core } from "./core.js";
+import type { Offer } from "./offers.js";
+import { RunObject, type Started } from "./run.js";
+import { Sessions, type AgentSession } from "./sessions.js";
+import { work } from "./work.js";
+
+/** What a connection starts with. */
+export interface Setup {
+  url: string;
+  options: ConnectOptions;
+  module: WebAssembly.Module | undefined;
+  producer: string | undefined;
+}
+
+/** An input that the server offers. */
+export interface Wake {
+  session: string;
+  agent: string;
+  input: string;
+  attempt: number;
+}
+
+/**
+ * A connection for agents: one core, one producer. It lasts as long as something is offered or at work.
+ */
+export class Connection<A extends App> {
+  readonly #setup: Setup;
+  readonly #onEnd: () => void;
+  readonly #producer: string;
+  readonly #raw: AgentCore;
+  readonly #sessions: Sessions<A>;
+  #offers = new Map<string, Offer<A>>();
+  #runs = new Map<string, RunObject<A>>();
+  // Inputs at work, from their wake on.
+  #working = 0;
+  #isClosed = false;
+
+  constructor(setup: Setup, onEnd: () => void) {
+    this.#setup = setup;
+    this.#onEnd = onEnd;
+    this.#producer = setup.producer ?? randomId();
+    const { as, token, WebSocket = (globalThis as { WebSocket?: unknown }).WebSocket } = setup.options;
+    if (typeof WebSocket !== "function") {
+      throw failure("not_supported", "there is no WebSocket here: pass one, connect(url, { WebSocket })");
+    }
+    const id = randomId();
+    this.#raw = core(setup.module, {
+      url: setup.url,
+      client: id,
+      seed: Math.random(),
+      as,
+      hasTokens: token !== undefined,
+      tabs: false,
+      page: id,
+      keeps: false,
+      WebSocket,
+      ignore() {},
+      global: globalThis,
+    }, (told) => call(() => this.#hear(told)));
+    this.#sessions = new Sessions<A>(this.#raw, this.#producer);
+  }
+
+  /** Whether the core took it. */
+  add(offer: Offer<A>): boolean {
+    const { agent, sessions, slots } = offer;
+    this.#offers.set(agent, offer);
+    const isTaken = this.#raw({ type: "serve", agent, sessions, slots });
+    if (!isTaken) this.#leave(offer);
+    return isTaken;
+  }
+
+  remove(offer: Offer<A>): void {
+    if (this.#offers.get(offer.agent) !== offer) return;
+    this.#raw({ type: "serve", agent: offer.agent, sessions: [], slots: 0 });
+    this.#leave(offer);
+  }
+
+  reconnect(): void {
+    this.#raw({ type: "reconnect" });
+  }
+
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    const reason = failure("closed", "the client was closed");
+    for (const run of [...this.#runs.values()]) run.gone(reason);
+    this.#raw({ type: "close" });
+    this.#sessions.clear();
+    this.#onEnd();
+  }
+
+  // ---- What the work needs ----
+
+  /** What a run's agent does with its input; nothing once it is not offered any more. */
+  offer(agent: string): Offer<A> | undefined {
+    return this.#offers.get(agent);
+  }
+
+  /** Follows a session, which whoever takes it has to let go of. */
+  session(id: string): AgentSession<A> {
+    return this.#sessions.take(id);
+  }
+
+  command(command: AgentCommand): boolean {
+    return !this.#isClosed && this.#raw(command);
+  }
+
+  /** Starts a run, and resolves when its start is in the log. */
+  async start(session: AgentSession<A>, started: Started<A>): Promise<RunObject<A>> {
+    const run = new RunObject<A>(this, session, started);
+    this.#runs.set(run.id, run);
+    session.runs.set(run.id, run);
+    const { agent, inReplyTo, parent } = started;
+    const isTaken = this.command({ type: "start_run", session: session.id, run: run.id, agent, inReplyTo, parent });
+    if (!isTaken) run.gone(failure("invalid", `a run of ${agent} cannot start`));
+    await run.started;
+    return run;
+  }
+
+  /** A run is over, however: nothing more is told to it. */
+  forget(run: RunObject<A>): void {
+    this.#runs.delete(run.id);
+    run.home.runs.delete(run.id);
+  }
+
+  // ---- Details ----
+
+  #leave(offer: Offer<A>): void {
+    this.#offers.delete(offer.agent);
+    this.#rest();
+  }
+
+  #rest(): void {
+    if (this.#offers.size === 0 && this.#working === 0) this.close();
+  }
+
+  // The core stands still while it tells, so nothing may be thrown at it.
+  #hear(told: unknown[]): void {
+    const [what, first, second, third, fourth] = told as [Told | AgentTold, string, string, unknown, unknown];
+    const session = this.#sessions.find(first);
+    switch (what) {
+      case Told.Token:
+        return void this.#token(first as unknown as number);
+      case Told.Status:
+        return this.#status(first, errorOf(told, 3));
+      case Told.Session:
+        if (second === "closed") this.#sessions.ended(first, errorOf(told, 3));
+        return;
+      case Told.Reset:
+        return session?.reset(second);
+      case Told.Patches:
+        return session?.patches(second, third as number, told, 4);
+      case Told.Events:
+        return session?.heard(told.slice(4) as LogEvent[]);
+      case AgentTold.Wake:
+        return void this.#work({ session: first, agent: second, input: third as string, attempt: fourth as number });
+      case AgentTold.RunStarted:
+        return this.#runs.get(second)?.begun();
+      case AgentTold.RunStopped:
+        return this.#runs.get(second)?.stopped();
+      case AgentTold.RunRefused:
+        return this.#runs.get(second)?.gone(errorOf(told, 3)!);
+      case AgentTold.WriteRefused:
+        return this.#runs.get(second)?.writeRefused(errorOf(told, 3)!);
+      case AgentTold.RunEnded:
+        return this.#runs.get(second)?.ended();
+      case AgentTold.WriterFull:
+        return session?.setRoom(false);
+      case AgentTold.WriterReady:
+        return session?.setRoom(true);
+      case AgentTold.ProducerFenced:
+        return this.#log(`another process writes as ${this.#producer} in ${first}`);
+      default:
+    }
+  }
+
+  async #work(wake: Wake): Promise<void> {
+    this.#working++;
+    const { agent, session, input } = wake;
+    try {
+      await work(this, wake);
+    } catch (error) {
+      this.#log(`${agent} in ${session}: ${String(error)}`);
+    }
+    this.#working--;
+    this.command({ type: "wake_done", agent, session, input });
+    this.#rest();
+  }
+
+  #status(status: string, error: DurableSessionsError | null): void {
+    this.#log(error ? `${status}: ${error.message}` : status);
+  }
+
+  async #token(attempt: number): Promise<void> {
+    let token: string | null | undefined;
+    try {
+      token = (await this.#setup.options.token!()) ?? null;
+    } catch (error) {
+      this.#log(`token() failed: ${String(error)}`);
+    }
+    this.command({ type: "token", attempt, token, failed: token === undefined });
+  }
+
+  #log(line: string): void {
+    const { log } = this.#setup.options;
+    if (log) call(log, `agents: ${line}`);
+  }
+}
+
+function errorOf(told: unknown[], at: number): DurableSessionsError | null {
+  const [code, ...rest] = told.slice(at) as Problem;
+  return code ? new DurableSessionsError(code, ...rest) : null;
+}

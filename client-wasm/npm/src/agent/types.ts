@@ -1,0 +1,86 @@
+// The public shapes of the agent's side.
+import type { App, Message, Outcome, Part } from "../types.js";
+
+/** Options of {@link Client.serve}; all are optional. */
+export interface ServeOptions {
+  /** Whose input it works on: names of sessions or `prefix*`. The default is every session. */
+  sessions?: string | readonly string[];
+  /** How many inputs it works on at a time; the default is 8. */
+  concurrency?: number;
+  /**
+   * A name for what writes, the same after a restart of the process: it then takes up the runs that it
+   * left open. Only one process at a time may have it. The default is a name that nobody has again.
+   */
+  producer?: string;
+}
+
+/**
+ * Works on one input. What it returns ends the run `completed`, with the value as the run's `data`; what it
+ * throws ends it `failed`, and nobody reads the text of that: see {@link RunFailure}. After a stop the run
+ * ends `stopped`, whatever comes.
+ */
+export type Handler<A extends App = App> = (run: AgentRun<A>) => unknown;
+
+/** One piece of work of an agent, which is open until its handler is done. */
+export interface AgentRun<A extends App = App> {
+  readonly id: string;
+  /** The id of its session. */
+  readonly session: string;
+  /** The message it works on. */
+  readonly input: Message<A>;
+  /** 1 for the first run of this input, more after runs of it were lost. */
+  readonly attempt: number;
+  /** Aborts at a stop, or when the run is lost to this process. Nothing it writes is in the log after that. */
+  readonly signal: AbortSignal;
+  /**
+   * The conversation up to the input, which is its last message: without what earlier attempts wrote, and
+   * without messages that wait behind it. A run that was taken up again has its own output after it.
+   */
+  history(options?: HistoryOptions): Promise<readonly Message<A>[]>;
+  /**
+   * Appends text to the answer. Resolves when there is room for more: at once, as long as the server keeps
+   * up. What is written is delivered once and in order, through any number of connections.
+   */
+  write(text: string, options?: WriteOptions): Promise<void>;
+  /** Adds a whole part to the answer. With a key the next part of that key takes its place. */
+  part(part: Part, key?: string | number): Promise<void>;
+  /** Runs another agent's work here, as a run below this one, and resolves with what it returns. */
+  child<T>(agent: string, work: (child: AgentRun<A>) => T | Promise<T>): Promise<T>;
+  /** Gives another agent an input, wherever that is served, and resolves when it is done with it. */
+  delegate(agent: string, input: string | DelegatedInput<A>): Promise<Delegated>;
+  /** Asks whoever follows the session, in a shape of the app's own, and resolves with the answer. */
+  ask(ask: unknown): Promise<A["answer"]>;
+  /** What people say to the run while it works. One that is given out counts as used. */
+  readonly steers: AsyncIterable<Message<A>>;
+}
+
+/** Options of {@link AgentRun.history}. */
+export interface HistoryOptions {
+  /** At most this many messages, the last ones. */
+  last?: number;
+}
+
+/** Options of {@link AgentRun.write}. */
+export interface WriteOptions {
+  /** The type of the part that the text goes to; another than before begins a new one. Default: `text`. */
+  type?: "text" | "reasoning" | "tool-input" | (string & {});
+}
+
+/** What is delegated. Either `text` or `parts`. */
+export interface DelegatedInput<A extends App = App> {
+  text?: string;
+  parts?: Part[];
+  /** The app's own JSON. */
+  data?: A["message"];
+}
+
+/** How something delegated ended. */
+export interface Delegated {
+  /** The run that worked on it; absent if none did. */
+  run?: string;
+  outcome: Outcome;
+  /** The text of its answer. */
+  text: string;
+  /** What its handler returned. */
+  data?: unknown;
+}

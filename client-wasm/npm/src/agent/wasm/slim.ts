@@ -1,0 +1,3 @@
+export function compiled(): WebAssembly.Module {
+  throw new Error("durable-sessions/slim: await loadAgent(source) before serve()");
+}
