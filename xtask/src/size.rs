@@ -6,7 +6,7 @@ use crate::{command::output, node, package, wasm::Optimise};
 
 /// The most that an application may pay for the package: gzip of its minified bundle, in bytes. One
 /// tab alone fits into 30,000; docs/TABS.md says what the rest of it is.
-const TOTAL_GZIP_LIMIT_BYTES: u64 = 43_000;
+const TOTAL_GZIP_LIMIT_BYTES: u64 = 43_500;
 
 /// The name of the line that is the sum, as an application's bundler would make it.
 const TOTAL: &str = "total, minified";

@@ -294,7 +294,9 @@ export class ClientObject<A extends App = App> implements Client<A>, Port {
     this.#outbox?.put(entry);
     const { session, id, event } = entry;
     const key = keyOf(session, id);
-    if (this.#acts.has(key)) return;
+    const known = this.#acts.get(key);
+    // A stop's event is made by the core.
+    if (known) return void (known.body ||= event);
     const owner = this.#sessions.get(session);
     this.#acts.set(key, { owner, body: event, end: deferred() });
     owner?.restored(id, event);

@@ -10,7 +10,7 @@ export { DurableSessionsError, type ErrorCode } from "./errors.js";
 export type {
   Ack, App, Batch, Client, ClientStatus, ConnectOptions, DataName, DataOf, EventsOptions, LogEvent,
   Member, Message, MessageInput, MessageState, Off, Outcome, Part, Principal, Run, RunState, Session,
-  SessionOptions, SessionStatus, StopReceipt, StopTarget, Transcript,
+  SessionChanges, SessionOptions, SessionStatus, SteerInput, StopReceipt, StopTarget, Transcript,
 } from "./types.js";
 
 /**

@@ -4,10 +4,11 @@ import { DurableSessionsError, failure } from "./errors.js";
 import { randomId } from "./id.js";
 import { BatchReader } from "./reader.js";
 import { call, Subscribers } from "./schedule.js";
-import { draft, TranscriptBuilder } from "./transcript.js";
+import { draft } from "./pending.js";
+import { TranscriptBuilder } from "./transcript.js";
 import type {
   Ack, App, Batch, DataName, DataOf, EventsOptions, LogEvent, Member, MessageInput, Off, Outcome,
-  Principal, Session, SessionStatus, StopReceipt, StopTarget, Transcript,
+  Principal, Session, SessionChanges, SessionStatus, SteerInput, StopReceipt, StopTarget, Transcript,
 } from "./types.js";
 
 /**
@@ -47,7 +48,13 @@ export interface Owner {
   refused(id: string, error: DurableSessionsError): void;
 }
 
-/** A message, a stop or data on its way. */
+/** What a person says: a message, or with a run a steer. */
+interface Said<A extends App> {
+  input: MessageInput<A>;
+  run: string | undefined;
+}
+
+/** Something on its way. */
 interface Act {
   body: string;
   /** Shows it before the log has it. */
@@ -75,7 +82,7 @@ export class SessionObject<A extends App = App> implements Session<A> {
   #ready = deferred<void>();
   #transcript = new TranscriptBuilder<A>();
   // What was sent and is not confirmed, to be sent again by its id alone.
-  #inputs = new Map<string, MessageInput<A>>();
+  #said = new Map<string, Said<A>>();
   #subscribers = new Subscribers();
   #listeners: Listeners = { event: new Set(), status: new Set(), presence: new Set(), reset: new Set() };
   #readers = new Map<number, BatchReader>();
@@ -113,26 +120,19 @@ export class SessionObject<A extends App = App> implements Session<A> {
   }
 
   send(input: string | MessageInput<A>): Promise<Ack> {
-    let message: MessageInput<A> = typeof input === "string" ? { text: input } : input;
-    const id = message.id ?? randomId();
-    const { text, parts, data } = message;
-    if (text === undefined && parts === undefined && data === undefined) {
-      message = this.#inputs.get(id) ?? message;
-    }
-    return this.#act(id, () => ({
-      body: JSON.stringify({
-        kind: "message",
-        id,
-        role: "user",
-        text: message.text,
-        parts: message.parts,
-        to: message.to,
-        if_running: message.ifRunning,
-        replaces: message.replaces,
-        data: message.data,
-      }),
-      show: () => this.#sending(id, message),
-    }), ({ offset }) => ({ id, offset }));
+    return this.#say(input, undefined);
+  }
+
+  steer(run: string, input: string | SteerInput<A>): Promise<Ack> {
+    return this.#say(input, run);
+  }
+
+  answer(ask: string, value: A["answer"]): Promise<Ack> {
+    const run = this.#transcript.asker(ask);
+    return this.#publish(randomId(), () => {
+      if (run === undefined) throw failure("not_found", "no run of this transcript asks that");
+      return { kind: "run.resumed", run, ask, answer: value };
+    });
   }
 
   stop(target?: StopTarget): Promise<StopReceipt> {
@@ -149,15 +149,17 @@ export class SessionObject<A extends App = App> implements Session<A> {
 
   publish<K extends DataName<A>>(name: K, data: DataOf<A, K>): Promise<Ack> {
     const id = randomId();
-    return this.#act(id, () => ({
-      body: JSON.stringify({ kind: "data", id, name, data }),
-      show: () => {},
-    }), ({ offset }) => ({ id, offset }));
+    return this.#publish(id, () => ({ kind: "data", id, name, data }));
+  }
+
+  update({ title, data }: SessionChanges): Promise<Ack> {
+    const id = randomId();
+    return this.#publish(id, () => ({ kind: "session.updated", id, title, data }));
   }
 
   discard(id: string): void {
     if (!this.#transcript.discard(id)) return;
-    this.#inputs.delete(id);
+    this.#said.delete(id);
     this.#subscribers.changed();
   }
 
@@ -219,12 +221,15 @@ export class SessionObject<A extends App = App> implements Session<A> {
     return this;
   }
 
-  /** An act of another page is on its way again: a message is shown. @internal */
+  /** An act of another page is on its way again: it is shown. @internal */
   restored(id: string, event: string): void {
-    const message = JSON.parse(event);
-    if (message.kind !== "message") return;
-    const { text, parts, data, to, if_running: ifRunning, replaces } = message;
-    this.#sending(id, { text, parts, data, to, ifRunning, replaces });
+    const { kind, run, text, parts, data, to, if_running: ifRunning, replaces, ...stop } = JSON.parse(event);
+    if (kind === "message") this.#saying(id, { input: { text, parts, data, to, ifRunning, replaces }, run: undefined });
+    if (kind === "steer") this.#saying(id, { input: { text, parts, data }, run });
+    if (kind === "stop.requested") {
+      this.#transcript.stopping(id, stop.all ? undefined : { ...stop, ...(run && { run }) }, Infinity);
+      this.#subscribers.changed();
+    }
   }
 
   /** @internal */
@@ -300,10 +305,29 @@ export class SessionObject<A extends App = App> implements Session<A> {
     this.#port.raw()({ type: "attach", session: this.id, events });
   }
 
-  #sending(id: string, message: MessageInput<A>): void {
-    this.#inputs.set(id, message);
-    this.#transcript.sending(draft<A>(id, message, this.#port.principal), message.replaces);
+  #say(input: string | MessageInput<A>, run: string | undefined): Promise<Ack> {
+    const message: MessageInput<A> = typeof input === "string" ? { text: input } : input;
+    const id = message.id ?? randomId();
+    let said: Said<A> = { input: message, run };
+    // An id alone says again what was refused.
+    if (message.text === undefined && message.parts === undefined && message.data === undefined) {
+      said = this.#said.get(id) ?? said;
+    }
+    const { text, parts, data, to, ifRunning: if_running, replaces } = said.input;
+    const event = said.run === undefined
+      ? { kind: "message", id, role: "user", text, parts, to, if_running, replaces, data }
+      : { kind: "steer", id, run: said.run, text, parts, data };
+    return this.#publish(id, () => event, () => this.#saying(id, said));
+  }
+
+  #saying(id: string, said: Said<A>): void {
+    this.#said.set(id, said);
+    this.#transcript.sending(draft<A>(id, said.input, this.#port.principal, said.run), said.input.replaces);
     this.#subscribers.changed();
+  }
+
+  #publish(id: string, event: () => object, show = () => {}): Promise<Ack> {
+    return this.#act(id, () => ({ body: JSON.stringify(event()), show }), ({ offset }) => ({ id, offset }));
   }
 
   // Starts an act. Whoever awaits it is told how it ends; who does not sees it in the transcript.
@@ -325,7 +349,7 @@ export class SessionObject<A extends App = App> implements Session<A> {
 
   /** An act is in the log. @internal */
   confirmed(id: string, offset: number): void {
-    this.#inputs.delete(id);
+    this.#said.delete(id);
     this.#transcript.confirmed(id, offset);
     this.#subscribers.changed();
   }

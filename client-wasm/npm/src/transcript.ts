@@ -4,10 +4,9 @@
 // somebody asks, and kept until the thing they show changes. So a token costs one string append,
 // and what did not change keeps its identity.
 import { PatchOp } from "./border.js";
-import type { App, Message, MessageState, Outcome, Part, Principal, Run, RunState, Transcript } from "./types.js";
-
-/** Most parts of a message, as in the protocol. */
-const MESSAGE_MAX_PARTS = 1024;
+import { append, joined, ownText, pad } from "./parts.js";
+import { hide, Pending, type Hidden } from "./pending.js";
+import type { App, Message, MessageState, Outcome, Part, Run, RunState, StopTarget, Transcript } from "./types.js";
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
@@ -23,15 +22,11 @@ interface RunSlot {
   view: Run | undefined;
 }
 
-interface Unconfirmed<A extends App> {
-  message: Message<A>;
-  replaces: string | undefined;
-  /** Where the server said that it stands. */
-  offset: number | undefined;
-}
-
 interface PressedStop {
-  runs: string[];
+  target: StopTarget | undefined;
+  /** Of a stop of everything: how many runs were there. */
+  runs: number;
+  /** Where the server said that it stands. */
   offset: number | undefined;
 }
 
@@ -42,8 +37,10 @@ export class TranscriptBuilder<A extends App = App> {
   #messages: MessageSlot<A>[] = [];
   #runs: RunSlot[] = [];
   #runPlaces = new Map<string, number>();
-  // In the order of the sends, behind all that the log has.
-  #unconfirmed = new Map<string, Unconfirmed<A>>();
+  // Which run asked what, answered or not.
+  #askers = new Map<string, string>();
+  #hidden: Hidden = new Map();
+  #pending = new Pending<A>();
   #stops = new Map<string, PressedStop>();
   #view: Transcript<A> | undefined;
   #messagesView: readonly Message<A>[] | undefined;
@@ -68,6 +65,11 @@ export class TranscriptBuilder<A extends App = App> {
     return state === undefined || isOpen(state) ? undefined : (state as Outcome);
   }
 
+  /** The run that asks something, or asked it. */
+  asker(ask: string): string | undefined {
+    return this.#askers.get(ask);
+  }
+
   /** Starts over: the log is another one. What is not confirmed stays. */
   reset(log: string): void {
     this.log = log;
@@ -76,6 +78,8 @@ export class TranscriptBuilder<A extends App = App> {
     this.#messages = [];
     this.#runs = [];
     this.#runPlaces.clear();
+    this.#askers.clear();
+    this.#hidden.clear();
     this.#changed(true, true);
   }
 
@@ -85,8 +89,7 @@ export class TranscriptBuilder<A extends App = App> {
     this.offset = offset;
     this.#changed(false, false);
     while (at < told.length) at = this.#patch(told, at);
-    for (const [id, { offset }] of this.#unconfirmed) this.#settle(id, offset);
-    for (const [id, { offset }] of this.#stops) this.#settle(id, offset);
+    this.#settle();
   }
 
   // Returns where the next patch begins.
@@ -117,10 +120,12 @@ export class TranscriptBuilder<A extends App = App> {
         }
         return at + 3;
       }
-      case PatchOp.Truncate:
-        this.#messages.length = Math.min(this.#messages.length, p[at] as number);
+      case PatchOp.Truncate: {
+        const place = p[at] as number;
+        hide(this.#hidden, this.#messages.splice(place).map((slot) => slot.now), place);
         this.#changed(true, false);
         return at + 1;
+      }
       case PatchOp.Run:
         this.#addRun(p, at);
         return at + 4;
@@ -135,7 +140,11 @@ export class TranscriptBuilder<A extends App = App> {
       }
       case PatchOp.Ask: {
         const run = this.#run(p[at]);
-        if (run) run.asks = [...run.asks, { id: p[at + 1] as string, body: p[at + 2] ?? null }];
+        const id = p[at + 1] as string;
+        if (run) {
+          run.asks = [...run.asks, { id, body: p[at + 2] ?? null }];
+          this.#askers.set(id, run.id);
+        }
         return at + 3;
       }
       case PatchOp.Answered: {
@@ -167,7 +176,7 @@ export class TranscriptBuilder<A extends App = App> {
     setOptional(now, "data", data);
     setOptional(now, "run", ownText(run));
     this.#messages.push({ now, view: undefined });
-    this.#unconfirmed.delete(now.id);
+    this.#pending.read(now.id);
     this.#changed(true, false);
   }
 
@@ -223,74 +232,76 @@ export class TranscriptBuilder<A extends App = App> {
 
   /** Shows a message that is on its way. */
   sending(message: Message<A>, replaces: string | undefined): void {
-    this.#unconfirmed.delete(message.id);
-    if (!this.#messages.some((slot) => slot.now.id === message.id)) {
-      this.#unconfirmed.set(message.id, { message, replaces, offset: undefined });
-    }
+    if (this.#messages.some((slot) => slot.now.id === message.id)) return;
+    this.#pending.add(message, replaces);
     this.#changed(true, false);
   }
 
-  /** The runs that a stop of `target` would stop, as far as they are known: shows them stopping. */
-  stopping(stop: string, target: { run: string; cascade?: boolean } | { message: string } | undefined): void {
-    const runs = this.#runs.filter((slot) => {
-      if (!isOpen(slot.now.state)) return false;
-      if (!target) return true;
-      if ("message" in target) return this.#descends(slot, (run) => run.inReplyTo === target.message);
-      if (target.cascade === false) return slot.now.id === target.run;
-      return this.#descends(slot, (run) => run.id === target.run);
-    });
-    this.#stops.set(stop, { runs: runs.map((slot) => slot.now.id), offset: undefined });
-    this.#stopsChanged(stop);
-  }
-
-  #descends(slot: RunSlot | undefined, matches: (run: RunSlot["now"]) => boolean): boolean {
-    for (; slot; slot = this.#runs[slot.parent ?? -1]) if (matches(slot.now)) return true;
-    return false;
+  /** Shows as stopping what a stop of `target` would stop; without one, the first so many runs. */
+  stopping(id: string, target: StopTarget | undefined, runs = this.#runs.length): void {
+    const message = target && "message" in target ? target.message : undefined;
+    if (message !== undefined && !this.#runs.some(({ now }) => now.inReplyTo === message)) {
+      // No input that a run took: perhaps what a run says.
+      const said = this.#messages.find(({ now }) => now.id === message)?.now;
+      if (said?.role === "assistant" && said.run !== undefined) target = { run: said.run };
+    }
+    this.#stops.set(id, { target, runs, offset: undefined });
+    this.#stopsChanged();
   }
 
   /** A message or stop is in the log at `offset`; it is shown as before until the log is read so far. */
   confirmed(id: string, offset: number): void {
-    const entry = this.#unconfirmed.get(id);
-    if (entry) {
-      const { error: _, ...message } = entry.message;
-      this.#unconfirmed.set(id, { ...entry, message: { ...message, state: "sent" }, offset });
-      this.#changed(true, false);
-    }
+    this.#pending.confirmed(id, offset);
     const stop = this.#stops.get(id);
     if (stop) stop.offset = offset;
-    this.#settle(id, offset);
+    this.#changed(true, false);
+    this.#settle();
   }
 
-  #settle(id: string, offset: number | undefined): void {
-    if (offset === undefined || offset > this.offset) return;
-    if (this.#unconfirmed.delete(id)) this.#changed(true, false);
-    this.#stopsChanged(id);
-    this.#stops.delete(id);
+  #settle(): void {
+    if (this.#pending.settle(this.offset)) this.#changed(true, false);
+    for (const [id, { offset }] of this.#stops) {
+      if (offset !== undefined && offset <= this.offset) this.#forgetStop(id);
+    }
   }
 
   /** A message or stop will never be in the log: a message stays and says why. */
   refused(id: string, error: NonNullable<Message["error"]>): void {
-    const entry = this.#unconfirmed.get(id);
-    if (entry) {
-      entry.message = { ...entry.message, error, state: "refused" };
-      this.#changed(true, false);
-    }
-    this.#stopsChanged(id);
-    this.#stops.delete(id);
+    this.#pending.refused(id, error);
+    this.#forgetStop(id);
+    this.#changed(true, false);
   }
 
   /** Takes a refused message away; whether there was one. */
   discard(id: string): boolean {
-    if (this.#unconfirmed.get(id)?.message.state !== "refused") return false;
     this.#changed(true, false);
-    return this.#unconfirmed.delete(id);
+    return this.#pending.discard(id);
   }
 
-  #stopsChanged(id: string): void {
-    for (const run of this.#stops.get(id)?.runs ?? []) {
-      const place = this.#runPlaces.get(run);
-      if (place !== undefined) this.#runChanged(place);
+  #forgetStop(id: string): void {
+    if (this.#stops.delete(id)) this.#stopsChanged();
+  }
+
+  #stopsChanged(): void {
+    this.#runs.forEach((slot, place) => isOpen(slot.now.state) && this.#runChanged(place));
+  }
+
+  // Whether a stop that is on its way stops an open run.
+  #isStopping(place: number): boolean {
+    for (const { target, runs } of this.#stops.values()) {
+      if (!target) {
+        if (place < runs) return true;
+        continue;
+      }
+      const isNamed = "run" in target
+        ? (run: RunSlot["now"]) => run.id === target.run
+        : (run: RunSlot["now"]) => run.inReplyTo === target.message;
+      const isAlone = "run" in target && target.cascade === false;
+      for (let slot = this.#runs[place]; slot; slot = isAlone ? undefined : this.#runs[slot.parent ?? -1]) {
+        if (isNamed(slot.now)) return true;
+      }
     }
+    return false;
   }
 
   // ---- What people see ----
@@ -299,21 +310,16 @@ export class TranscriptBuilder<A extends App = App> {
     const views = this.#messages.map(
       (slot) => (slot.view ??= { ...slot.now, parts: slot.now.parts.slice() } as Message<A>),
     );
-    for (const { message, replaces } of this.#unconfirmed.values()) {
-      const place = message.state === "refused" ? -1 : views.findIndex((view) => view.id === replaces);
-      if (place >= 0) views.length = place;
-      views.push(message);
-    }
+    this.#pending.show(views, this.#hidden);
     return views;
   }
 
   #viewRuns(): { runs: readonly Run[]; active: readonly Run[] } {
-    const stopping = new Set([...this.#stops.values()].flatMap((stop) => stop.runs));
     const view = (place: number): Run => {
       const slot = this.#runs[place]!;
       return (slot.view ??= {
         ...slot.now,
-        state: isOpen(slot.now.state) && stopping.has(slot.now.id) ? "stopping" : slot.now.state,
+        state: isOpen(slot.now.state) && this.#isStopping(place) ? "stopping" : slot.now.state,
         children: slot.children.map(view),
       });
     };
@@ -325,55 +331,8 @@ export class TranscriptBuilder<A extends App = App> {
   }
 }
 
-/** A message as it is shown before the log has it. */
-export function draft<A extends App>(
-  id: string,
-  input: { text?: string; parts?: Part[]; data?: A["message"] },
-  from: Principal | undefined,
-): Message<A> {
-  const parts: Part[] = input.text !== undefined ? [{ type: "text", text: input.text }] : [...(input.parts ?? [])];
-  const message: Mutable<Message<A>> = {
-    id, role: "user", at: Date.now(), text: joined(parts), parts, state: "sending",
-  };
-  setOptional(message, "from", from);
-  setOptional(message, "data", input.data);
-  return message;
-}
-
-// The rules of the next three are those of the protocol crate's `fold/transcript.rs`.
-
-function append(message: { text: string; parts: Part[] }, index: number, type: unknown, text: unknown): void {
-  const isNew = index >= message.parts.length;
-  const isLast = index + 1 >= message.parts.length;
-  if (!pad(message, index)) return;
-  let part = message.parts[index]!;
-  if (isNew && type != null) part = { type: type as string, text: "" };
-  if (typeof part !== "object" || part === null || Array.isArray(part)) part = { type: "text", text: "" };
-  const added = ownText(text) ?? "";
-  message.parts[index] = { ...part, text: (ownText(part.text) ?? "") + added };
-  if (part.type !== "text") return;
-  message.text = isLast ? message.text + added : joined(message.parts);
-}
-
-// Makes the parts up to `index`; false past the limit.
-function pad(message: { parts: Part[] }, index: number): boolean {
-  if (index >= MESSAGE_MAX_PARTS) return false;
-  while (message.parts.length <= index) message.parts.push({ type: "text", text: "" });
-  return true;
-}
-
-function joined(parts: readonly Part[]): string {
-  let text = "";
-  for (const part of parts) if (part?.type === "text") text += ownText(part.text) ?? "";
-  return text;
-}
-
 function isOpen(state: RunState): boolean {
   return state === "running" || state === "suspended" || state === "stopping";
-}
-
-function ownText(value: unknown): string | undefined {
-  return typeof value === "string" ? value : undefined;
 }
 
 function isCount(value: unknown): value is number {

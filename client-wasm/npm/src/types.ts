@@ -100,13 +100,28 @@ export interface Session<A extends App = App> extends Disposable {
    */
   send(input: string | MessageInput<A>): Promise<Ack>;
   /**
-   * Stops a run, the run that answers a message, or everything that stands at or before this
-   * client's offset. Resolves once the stop is durable.
+   * Stops a run and the runs below it, the run that answers a message or wrote it, or everything that
+   * stands at or before this client's offset. A message that no run has taken yet is cancelled. What is
+   * stopped is shown as `stopping` before the call returns. Resolves once the stop is durable.
    */
   stop(target?: StopTarget): Promise<StopReceipt>;
+  /**
+   * Says something to a run at work. It is shown as {@link Session.send} shows a message, with its `run`:
+   * `sent` while the run has not taken it, then `completed` (taken), `lost` (the run ended before) or
+   * `stopped`. Resolves once it is durable; `run_ended` and `run_stopped` refuse it.
+   */
+  steer(run: string, input: string | SteerInput<A>): Promise<Ack>;
+  /**
+   * Answers what a run of the transcript asks in its `asks`; see {@link Run}. Resolves once the answer is
+   * durable. The first one counts: the same again by the same principal resolves as the first did, another
+   * is `already_answered`.
+   */
+  answer(ask: string, value: A["answer"]): Promise<Ack>;
+  /** Sets the session's title, or the app's own data about it, as listings show them; the last one wins. */
+  update(changes: SessionChanges): Promise<Ack>;
   /** Appends a data event. Resolves once it is durable. */
   publish<K extends DataName<A>>(name: K, data: DataOf<A, K>): Promise<Ack>;
-  /** Takes a refused message out of the transcript. */
+  /** Takes a refused message or steer out of the transcript. */
   discard(id: string): void;
   /** Who is attached to the session, this client included; empty until the server has told it. */
   readonly presence: readonly Member[];
@@ -148,10 +163,26 @@ export interface MessageInput<A extends App = App> {
   data?: A["message"];
   /** The agent it is for; `null` makes it a note that wakes nobody. */
   to?: string | null;
-  /** What happens while the agent has an open run. The server's default is `queue`. */
+  /**
+   * What happens while the agent has an open run that works for no other run: the message waits its turn
+   * (`queue`, the default), is worked on beside it (`parallel`), stops it first (`interrupt`), or is refused
+   * as `busy` (`reject`).
+   */
   ifRunning?: "queue" | "parallel" | "interrupt" | "reject";
-  /** A message that this one, with all after it, replaces. */
+  /**
+   * A message that this one replaces, with all after it: they leave the transcript at once, and come back if
+   * this one is refused. To regenerate an answer, replace the message it answers by one with the same words.
+   */
   replaces?: string;
+}
+
+/** What is said to a run at work. Either `text` or `parts`. */
+export type SteerInput<A extends App = App> = Pick<MessageInput<A>, "id" | "text" | "parts" | "data">;
+
+/** What {@link Session.update} sets. */
+export interface SessionChanges {
+  title?: string;
+  data?: unknown;
 }
 
 /** What is stopped. `cascade: false` leaves the runs below a run alone. */
@@ -165,7 +196,10 @@ export interface Ack {
 
 /** A durable stop. Nothing the stopped runs do is in the log after `offset`, but their end. */
 export interface StopReceipt extends Ack {
-  /** Resolves when every run the stop fenced has ended. */
+  /**
+   * Resolves when every run the stop fenced has ended, on any tab and through any cut; rejects when this
+   * session is closed before, or its log is replaced.
+   */
   ended(signal?: AbortSignal): Promise<{ run: string; outcome: Outcome }[]>;
 }
 
@@ -245,6 +279,7 @@ export interface Message<A extends App = App> {
   readonly text: string;
   readonly parts: readonly Part[];
   readonly data?: A["message"];
+  /** The run that wrote it; of a steer, the run it is for. */
   readonly run?: string;
   /** Why its run failed, or why it was refused. */
   readonly error?: { code: ErrorCode | (string & {}); detail?: string };

@@ -74,7 +74,7 @@ export function fakeServer() {
     const first = events.length + 1;
     const stamped = added.map((event, n) => ({
       ...event,
-      ...(event.kind === "stop.requested" && { runs: event.run ? [event.run] : ["r1"] }),
+      ...(event.kind === "stop.requested" && { runs: event.runs ?? [event.run ?? "r1"] }),
       offset: first + n,
       at: 1000 + first + n,
       from: { kind: event.kind.startsWith("run") || event.kind === "delta" ? "agent" : "user", id: "x" },
