@@ -5,6 +5,7 @@ import { connect } from "./pkg/index.js";
 import { readAddress, shareLink } from "./page/address.js";
 import { createComposer } from "./page/composer.js";
 import { createConnection } from "./page/connection.js";
+import { agentName } from "./page/element.js";
 import { follow } from "./page/follow.js";
 import { createGate } from "./page/gate.js";
 import { createNews } from "./page/news.js";
@@ -24,14 +25,22 @@ globalThis.durableSessions = { client, session };
 
 const connection = createConnection({ elements, client, session, gate, retry: () => client.reconnect() });
 const reading = follow(elements.scroller, elements.timeline, elements.jump);
-const composer = createComposer({ form: elements.form, input: elements.input, button: elements.send, send });
-const timeline = new Timeline(elements.timeline, { stop, cancel, retry, discard }, nameOf);
+const composer = createComposer({
+  form: elements.form,
+  input: elements.input,
+  button: elements.send,
+  editing: elements.editing,
+  cancel: elements["editing-cancel"],
+  send,
+});
+const actions = { stop, steer, answer, cancel, retry, discard, edit: (message) => composer.edit(message), regenerate };
+const timeline = new Timeline(elements.timeline, actions, nameOf);
 const presence = createPresence({ list: elements.presence, isSelf, nameOf: nameInCompany });
 const news = createNews({ element: elements.news, client, session, isSelf, nameOf: nameInCompany });
 
-function send(text) {
+function send(text, replaces) {
   reading.end();
-  session.send(text).catch((error) => {
+  session.send({ text, replaces }).catch((error) => {
     // A refused message stands in the transcript with its reason; anything else was never taken.
     if (isRefused(text)) return;
     connection.fail(error);
@@ -54,6 +63,25 @@ function stop(run) {
   session.stop({ run: run.id }).catch(failUnlessOver);
 }
 
+function steer(run, text) {
+  session.steer(run.id, text).catch((error) => connection.fail(error));
+}
+
+async function answer(ask, value) {
+  try {
+    await session.answer(ask, value);
+  } catch (error) {
+    // Somebody else was first: the transcript says so by taking the question away.
+    if (error?.code !== "already_answered") connection.fail(error);
+    throw error;
+  }
+}
+
+function regenerate({ id, text }) {
+  composer.focus();
+  send(text, id);
+}
+
 function cancel(message) {
   composer.focus();
   session.stop({ message: message.id }).catch(failUnlessOver);
@@ -72,22 +100,18 @@ function failUnlessOver(error) {
 }
 
 function nameOf({ from, role, agent }) {
-  if (role !== "user") return capitalised(agent ?? from?.id ?? "assistant");
+  if (role !== "user") return agentName(agent ?? from?.id ?? "assistant");
   return !from || isSelf(from) ? "You" : from.id;
 }
 
 function nameInCompany(from) {
-  if (from.kind === "agent") return capitalised(from.id);
+  if (from.kind === "agent") return agentName(from.id);
   if (!isSelf(from)) return from.id;
   return address.name ? `${address.name} (you)` : "You";
 }
 
 function isSelf({ kind, id }) {
   return kind === "user" && id === (address.name ?? "anonymous");
-}
-
-function capitalised(name) {
-  return name.charAt(0).toUpperCase() + name.slice(1);
 }
 
 function show() {
@@ -97,6 +121,8 @@ function show() {
   const begun = transcript.messages.length > 0 || transcript.active.length > 0;
   elements.empty.hidden = loading || begun || session.status === "closed";
   timeline.show(transcript);
+  elements["stop-all"].hidden = transcript.active.length === 0;
+  document.title = transcript.title ? `${transcript.title} · durable sessions` : "Growth copilot · durable sessions";
   connection.show();
   presence.show(session.presence);
   news.show();
@@ -108,8 +134,8 @@ let announced = { status: client.status, active: 0 };
 function announce(transcript) {
   const active = transcript.active.length;
   if (client.status !== announced.status) say(`Connection: ${client.status}`);
-  if (active > announced.active) say("The assistant is answering");
-  if (active < announced.active) say("The answer has ended");
+  if (active > announced.active) say(active === 1 ? "An agent is at work" : `${active} agents are at work`);
+  if (active < announced.active) say(active === 0 ? "The answer has ended" : `${active} agents are still at work`);
   announced = { status: client.status, active };
 }
 
@@ -147,6 +173,11 @@ elements.share.addEventListener("click", async () => {
 elements.examples.addEventListener("click", (event) => {
   const example = event.target.closest("button");
   if (example) composer.fill(example.textContent);
+});
+
+elements["stop-all"].addEventListener("click", () => {
+  composer.focus();
+  session.stop().catch(failUnlessOver);
 });
 
 addEventListener("keydown", (event) => {

@@ -2,8 +2,23 @@
 
 const HEIGHT_MAX_PX = 220;
 
-/** Calls `send(text)` for each message that is written. */
-export function createComposer({ form, input, button, send }) {
+/**
+ * Calls `send(text, replaces)` for each message that is written; `replaces` is the id of the message it
+ * takes the place of, while one is edited.
+ */
+export function createComposer({ form, input, button, editing, cancel, send }) {
+  let replaces = null;
+  const edit = (id) => {
+    replaces = id;
+    editing.hidden = id === null;
+  };
+  cancel.addEventListener("click", () => {
+    edit(null);
+    input.value = "";
+    changed();
+    input.focus();
+  });
+
   const changed = () => {
     button.disabled = input.value.trim() === "";
     input.style.height = "auto";
@@ -17,7 +32,9 @@ export function createComposer({ form, input, button, send }) {
     if (text === "") return;
     input.value = "";
     changed();
-    send(text);
+    const replaced = replaces ?? undefined;
+    edit(null);
+    send(text, replaced);
   });
 
   input.addEventListener("input", changed);
@@ -35,6 +52,11 @@ export function createComposer({ form, input, button, send }) {
     /** Puts `text` into the box, unless something is being written there. */
     offer(text) {
       if (input.value.trim() !== "") return;
+      this.fill(text);
+    },
+    /** Writes a message anew: it and all after it are replaced by what is sent. */
+    edit({ id, text }) {
+      edit(id);
       this.fill(text);
     },
     fill(text) {

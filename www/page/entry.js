@@ -1,5 +1,10 @@
 // One entry of the conversation: a message, or a run that has not said anything yet.
 
+import { isLarge } from "./arrange.js";
+import { Board } from "./board.js";
+import { make, setData, setRun, setText } from "./element.js";
+import { Figures } from "./figures.js";
+import { Controls } from "./panel.js";
 import { TextView } from "./text.js";
 
 const time = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
@@ -12,21 +17,25 @@ const OUTCOMES = {
 };
 
 /**
- * `actions` are what an entry's buttons do: stop(run), cancel(message), retry(message),
- * discard(message).
+ * `actions` are what an entry's buttons do: stop(run), steer(run, text), answer(ask, value),
+ * cancel(message), retry(message), discard(message), edit(message), regenerate(message).
  */
 export class Entry {
   element = make("li", "entry");
   #actions;
   #message = null;
   #run = null;
-  #cancellable = false;
+  #isCancellable = false;
+  #isLast = false;
   #heading = make("div", "entry-head");
   #name = make("span", "entry-name");
   #time = make("time", "entry-time");
   #note = make("span", "entry-note");
   #body = null;
   #text = null;
+  #figures = null;
+  #controls = null;
+  #board = null;
   #foot = make("div", "entry-foot");
   #buttons = new Map();
 
@@ -37,28 +46,50 @@ export class Entry {
   }
 
   /**
-   * Shows a message, its open run if it is the last message of one, and whether it can still be
-   * cancelled. Does nothing when nothing changed: transcripts keep the identity of what did not.
+   * Shows an item of `arrange`: a message or a run that has not spoken yet, with what its run needs. Touches
+   * nothing that did not change: transcripts keep the identity of what stayed the same.
    */
-  show({ message, run, cancellable, name }) {
-    const same = message === this.#message && run === this.#run && cancellable === this.#cancellable;
+  show({ message, run, speaking, isCancellable, isLast, isHosted, host, name }) {
+    this.#showHost(host);
+    const open = isHosted ? null : speaking ?? (message ? null : run);
+    const same = message === this.#message && open === this.#run && isCancellable === this.#isCancellable && isLast === this.#isLast;
     if (same) return;
     this.#message = message;
-    this.#run = run;
-    this.#cancellable = cancellable;
+    this.#run = open;
+    this.#isCancellable = isCancellable;
+    this.#isLast = isLast;
     setText(this.#name, name);
     if (message) this.#showMessage(message);
     else this.#showWaiting(run);
-    this.#showStop(run);
-    this.#button("cancel", cancellable, "Cancel", () => this.#actions.cancel(this.#message));
+    this.#showStop(open);
+    this.#button("cancel", isCancellable, "Cancel", () => this.#actions.cancel(this.#message));
+    const isAsked = message?.role === "user" && message.state !== "sending" && message.state !== "refused";
+    this.#button("edit", isAsked, "Edit", () => this.#actions.edit(this.#message));
+    this.#button("regenerate", isAsked && isLast, "Ask again", () => this.#actions.regenerate(this.#message));
     this.#foot.hidden = this.#foot.childElementCount === 0;
+  }
+
+  /** The root run that begins here, with all that works for it. */
+  #showHost(host) {
+    setRun(this.element, host?.root);
+    if (!host) return;
+    const { root, panels, steers } = host;
+    if (!this.#board && !isLarge(host)) return;
+    if (!this.#board) {
+      this.#board = new Board(this.#actions);
+      this.#controls = new Controls(this.#actions);
+      this.element.append(this.#board.element, this.#controls.element);
+      this.#controls.element.classList.add("is-root");
+    }
+    this.#board.element.hidden = panels.length === 0;
+    this.#board.show(panels);
+    this.#controls.show(root, steers);
   }
 
   #showMessage(message) {
     const body = this.#body ?? this.#makeBody();
     this.element.classList.remove("is-waiting");
     this.element.dataset.author = message.role;
-    delete this.element.dataset.run;
     setData(body, "id", message.id);
     setData(body, "role", message.role);
     setData(body, "run", message.run);
@@ -69,6 +100,7 @@ export class Entry {
       this.#time.dateTime = new Date(message.at).toISOString();
     }
     this.#text.show(message.text ?? "");
+    this.#figures.show(message.parts ?? []);
     this.#showFate(message);
   }
 
@@ -77,7 +109,8 @@ export class Entry {
     body.dataset.testid = "message";
     const text = make("div", "message-text");
     text.dataset.testid = "message-text";
-    body.append(text);
+    this.#figures = new Figures();
+    body.append(text, this.#figures.element);
     this.#foot.before(body);
     this.#body = body;
     this.#text = new TextView(text);
@@ -87,7 +120,6 @@ export class Entry {
   #showWaiting(run) {
     this.element.classList.add("is-waiting");
     this.element.dataset.author = "assistant";
-    this.element.dataset.run = run.id;
     setText(this.#note, run.state === "suspended" ? "waits for an answer" : "is working on it");
   }
 
@@ -155,19 +187,4 @@ export function describe(error) {
   // The detail is for a developer, who could send the text some other way.
   if (error.code === "too_large") return "This message is too long to be sent.";
   return error.detail || error.message || `Refused: ${error.code}`;
-}
-
-function make(tag, className) {
-  const element = document.createElement(tag);
-  element.className = className;
-  return element;
-}
-
-function setText(element, text) {
-  if (element.textContent !== text) element.textContent = text;
-}
-
-function setData(element, name, value) {
-  if (value === undefined || value === null) delete element.dataset[name];
-  else if (element.dataset[name] !== value) element.dataset[name] = value;
 }

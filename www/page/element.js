@@ -1,0 +1,39 @@
+// Small helpers that touch the page only where something changes.
+
+export function make(tag, className, testId) {
+  const element = document.createElement(tag);
+  if (className) element.className = className;
+  if (testId) element.dataset.testid = testId;
+  return element;
+}
+
+export function setText(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+export function setData(element, name, value) {
+  if (value === undefined || value === null) delete element.dataset[name];
+  else if (element.dataset[name] !== value) element.dataset[name] = value;
+}
+
+/** What tells a run's element from others: its id, whose it is, how it stands and whom it works for. */
+export function setRun(element, run) {
+  if (run) element.dataset.testid = "run";
+  else delete element.dataset.testid;
+  setData(element, "run", run?.id);
+  setData(element, "agent", run?.agent);
+  setData(element, "state", run?.state);
+  setData(element, "parent", run?.parent);
+}
+
+export function isOpen(run) {
+  return run.state === "running" || run.state === "suspended" || run.state === "stopping";
+}
+
+const AGENT_NAMES = { "seo-listicle": "SEO listicle" };
+
+/** An agent's name for people: `unit-economics` is "Unit economics". */
+export function agentName(name) {
+  const words = AGENT_NAMES[name] ?? name.replaceAll(/[-_]/g, " ");
+  return words.charAt(0).toUpperCase() + words.slice(1);
+}

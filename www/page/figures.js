@@ -1,0 +1,32 @@
+// The figures of an answer, as a table.
+
+import { make, setText } from "./element.js";
+
+/** Shows the parts `{type: "figures", rows: [{label, text}]}` of a message. */
+export class Figures {
+  element = make("div", "figures");
+  #shown = [];
+
+  show(parts) {
+    const figures = parts.filter((part) => part.type === "figures" && Array.isArray(part.rows));
+    if (figures.length === this.#shown.length && figures.every((part, i) => part === this.#shown[i])) return;
+    this.#shown = figures;
+    this.element.replaceChildren(...figures.map(table));
+  }
+}
+
+function table({ rows }) {
+  const list = make("dl", "figure-list", "figures");
+  for (const { label, value, unit, text } of rows) {
+    const row = make("div", "figure");
+    row.dataset.label = label;
+    row.dataset.value = String(value);
+    if (unit) row.dataset.unit = unit;
+    const [name, number] = [make("dt"), make("dd")];
+    setText(name, label);
+    setText(number, text ?? String(value));
+    row.append(name, number);
+    list.append(row);
+  }
+  return list;
+}

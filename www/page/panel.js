@@ -1,0 +1,164 @@
+// One run beside others: what it says, its figures, and the means to stop, steer and answer it.
+
+import { AskView } from "./ask.js";
+import { Figures } from "./figures.js";
+import { agentName, isOpen, make, setRun, setText } from "./element.js";
+import { TextView } from "./text.js";
+
+const STATES = {
+  running: "Working",
+  suspended: "Waits for you",
+  stopping: "Stopping…",
+  completed: "Done",
+  failed: "Failed",
+  stopped: "Stopped",
+  lost: "Lost",
+};
+
+const FATES = { sending: "sending…", sent: "waiting", completed: "taken", lost: "came too late", stopped: "stopped", refused: "refused" };
+
+/** `actions`: stop(run), steer(run, text), answer(ask, value). */
+export class Panel {
+  element = make("section", "panel");
+  #actions;
+  #shown = null;
+  #name = make("h3", "panel-name");
+  #state = make("span", "panel-state");
+  #task = make("p", "panel-task");
+  #texts = make("div", "panel-texts");
+  #controls;
+  #byMessage = new Map();
+
+  constructor(actions) {
+    this.#actions = actions;
+    const head = make("header", "panel-head");
+    head.append(this.#name, this.#state);
+    this.#controls = new Controls(actions);
+    this.element.append(head, this.#task, this.#texts, this.#controls.element);
+  }
+
+  show({ run, depth, tasks, messages, steers }) {
+    const shown = [run, ...tasks, ...messages, ...steers];
+    if (this.#shown?.length === shown.length && shown.every((one, i) => one === this.#shown[i])) return;
+    this.#shown = shown;
+    setRun(this.element, run);
+    this.element.style.setProperty("--depth", String(depth));
+    setText(this.#name, agentName(run.agent));
+    setText(this.#state, STATES[run.state] ?? run.state);
+    setText(this.#task, tasks.map(({ text }) => text).join("\n"));
+    this.#task.hidden = tasks.length === 0;
+    this.#showMessages(messages);
+    this.#controls.show(run, steers);
+  }
+
+  #showMessages(messages) {
+    const present = new Set(messages.map(({ id }) => id));
+    for (const [id, view] of this.#byMessage) {
+      if (present.has(id)) continue;
+      view.element.remove();
+      this.#byMessage.delete(id);
+    }
+    for (const message of messages) {
+      let view = this.#byMessage.get(message.id);
+      if (!view) {
+        view = new PanelMessage();
+        this.#byMessage.set(message.id, view);
+        this.#texts.append(view.element);
+      }
+      view.show(message);
+    }
+  }
+}
+
+class PanelMessage {
+  element = make("article", "message", "message");
+  #text;
+  #figures = new Figures();
+
+  constructor() {
+    const text = make("div", "message-text", "message-text");
+    this.#text = new TextView(text);
+    this.element.append(text, this.#figures.element);
+  }
+
+  show(message) {
+    this.element.dataset.id = message.id;
+    this.element.dataset.role = message.role;
+    this.element.dataset.state = message.state;
+    this.element.dataset.run = message.run;
+    this.#text.show(message.text ?? "");
+    this.#figures.show(message.parts);
+  }
+}
+
+/** What stands under a run: its asks, its steers, and while it is open the means to steer and stop it. */
+export class Controls {
+  element = make("div", "controls");
+  #actions;
+  #run = null;
+  #asks = make("div", "asks");
+  #byAsk = new Map();
+  #steers = make("ul", "steers");
+  #form = make("form", "steer-form");
+  #input = make("input", "steer-input", "steer");
+  #stop = make("button", "action action-stop", "stop-run");
+
+  constructor(actions) {
+    this.#actions = actions;
+    this.#input.placeholder = "Steer: assume COGS 12";
+    this.#input.autocomplete = "off";
+    this.#input.enterKeyHint = "send";
+    this.#stop.type = "button";
+    this.#stop.addEventListener("click", () => this.#actions.stop(this.#run));
+    this.#form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      const text = this.#input.value.trim();
+      if (text === "") return;
+      this.#input.value = "";
+      this.#actions.steer(this.#run, text);
+    });
+    this.#form.append(this.#input, this.#stop);
+    this.element.append(this.#asks, this.#steers, this.#form);
+  }
+
+  show(run, steers) {
+    this.#run = run;
+    const open = isOpen(run);
+    this.#form.hidden = !open;
+    this.#input.setAttribute("aria-label", `Steer ${agentName(run.agent)}`);
+    this.#input.disabled = run.state === "stopping";
+    this.#stop.disabled = run.state === "stopping";
+    this.#stop.dataset.run = run.id;
+    setText(this.#stop, run.state === "stopping" ? "Stopping…" : "Stop");
+    this.#showAsks(open && run.state !== "stopping" ? run.asks : []);
+    this.#steers.replaceChildren(...steers.map(steerView));
+    this.#steers.hidden = steers.length === 0;
+    this.element.hidden = !open && steers.length === 0;
+  }
+
+  #showAsks(asks) {
+    const present = new Set(asks.map(({ id }) => id));
+    for (const [id, view] of this.#byAsk) {
+      if (present.has(id)) continue;
+      view.element.remove();
+      this.#byAsk.delete(id);
+    }
+    for (const ask of asks) {
+      if (this.#byAsk.has(ask.id)) continue;
+      const view = new AskView(ask, this.#actions.answer);
+      this.#byAsk.set(ask.id, view);
+      this.#asks.append(view.element);
+    }
+  }
+}
+
+function steerView({ id, text, state, error }) {
+  const item = make("li", "steer-sent");
+  item.dataset.testid = "steer-sent";
+  item.dataset.id = id;
+  item.dataset.state = state;
+  const fate = make("span", "steer-fate");
+  setText(fate, error?.detail ?? FATES[state] ?? state);
+  item.append(text, " ", fate);
+  return item;
+}
