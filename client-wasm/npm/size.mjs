@@ -9,14 +9,22 @@ import { textModule } from "./text.mjs";
 
 const here = import.meta.dirname;
 const dist = join(resolve(process.argv[2]), "dist");
-const wasm = readFileSync(join(dist, "client.wasm"));
 
+// What an application pays that serves no agent, and then what it loads when it does.
+const wasm = module("client.wasm");
 report("wasm", wasm);
 report("wasm as text", Buffer.from(textModule(wasm)));
 // `export *` leaves out the default export: the asynchronous initialiser, which nobody calls.
 report("glue of wasm-bindgen, minified", await minified({ stdin: { contents: 'export * from "../pkg/client.js"', resolveDir: here } }));
-report("facade, minified", await minified({ entryPoints: [join(here, "src/index.ts")], external: ["*/pkg/client.js", "*/wasm/inline.js"] }));
-report("total, minified", await minified({ entryPoints: [join(dist, "index.js")] }));
+const external = ["*/pkg/client.js", "*/wasm/inline.js", "*/agent.js"];
+report("facade, minified", await minified({ entryPoints: [join(here, "src/index.ts")], external }));
+report("total, minified", await minified({ entryPoints: [join(dist, "index.js")], external: ["*/agent.js"] }));
+report("agents' wasm", module("agent.wasm"));
+report("agents in all, minified", await minified({ entryPoints: [join(dist, "agent.js")] }));
+
+function module(name) {
+  return readFileSync(join(dist, name));
+}
 
 async function minified(input) {
   const { outputFiles } = await build({ ...input, bundle: true, minify: true, format: "esm", target: "es2022", write: false });

@@ -110,19 +110,19 @@ export class ClientObject<A extends App = App> implements Client<A>, Port {
 
   serve(agent: string, handler: Handler<A>, options: ServeOptions = {}): Disposable {
     if (this.#isClosed) throw failure("closed", "the client is closed");
-    return this.#offers.add(agent, handler, options);
+    return this.#offers.add({ agent, handler, options });
   }
 
   reconnect(): void {
     this.#raw?.({ type: "reconnect" });
-    this.#offers.reconnect();
+    this.#offers.tell((agents) => agents.reconnect());
   }
 
   close({ forget = false }: { forget?: boolean } = {}): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#raw?.({ type: "close" });
-    this.#offers.close();
+    this.#offers.tell((agents) => agents.close());
     // Within a callback of the core it tells its end only later, or to nobody.
     for (const session of [...this.#sessions.values()]) session.closed(null);
     for (const key of [...this.#acts.keys()]) this.#refused(key, failure("closed", "the client was closed"));

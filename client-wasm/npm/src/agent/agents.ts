@@ -9,6 +9,7 @@ export class Agents<A extends App> {
   #options: ConnectOptions;
   #module: WebAssembly.Module | undefined;
   #connections = new Map<string | undefined, Connection<A>>();
+  #isClosed = false;
 
   constructor(url: string, options: ConnectOptions, module: WebAssembly.Module | undefined) {
     this.#url = url;
@@ -16,20 +17,26 @@ export class Agents<A extends App> {
     this.#module = module;
   }
 
+  /** Throws for what cannot be served. */
   add(offer: Offer<A>): void {
-    const { producer, agent } = offer;
+    const { agent, handler, options: { producer, concurrency = 1 } } = offer;
+    if (this.#isClosed) return;
+    if (typeof handler !== "function") throw failure("invalid", "serve(agent, handler) needs a function");
+    if (!Number.isSafeInteger(concurrency) || concurrency < 1) {
+      throw failure("invalid", "concurrency is a whole number from 1 on");
+    }
     let connection = this.#connections.get(producer);
     if (!connection) {
       const setup = { url: this.#url, options: this.#options, module: this.#module, producer };
       connection = new Connection<A>(setup, () => this.#connections.delete(producer));
       this.#connections.set(producer, connection);
     }
-    if (!connection.add(offer)) throw failure("invalid", `not to be served, by its name, sessions or producer: ${agent}`);
+    if (!connection.add(offer)) throw failure("invalid", `not an agent's name, or its producer or sessions are none: ${agent}`);
   }
 
   /** No more input comes; what is at work goes on to its end. */
   remove(offer: Offer<A>): void {
-    this.#connections.get(offer.producer)?.remove(offer);
+    this.#connections.get(offer.options.producer)?.remove(offer);
   }
 
   reconnect(): void {
@@ -38,6 +45,7 @@ export class Agents<A extends App> {
 
   /** At once: what is at work is given up, and offered again by the server. */
   close(): void {
+    this.#isClosed = true;
     for (const connection of [...this.#connections.values()]) connection.close();
   }
 }

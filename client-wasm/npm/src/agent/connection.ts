@@ -10,6 +10,9 @@ import { RunObject, type Started } from "./run.js";
 import { Sessions, type AgentSession } from "./sessions.js";
 import { work } from "./work.js";
 
+/** How many inputs of an agent it works on at a time, if that is not said. */
+const CONCURRENCY = 8;
+
 /** What a connection starts with. */
 export interface Setup {
   url: string;
@@ -68,7 +71,8 @@ export class Connection<A extends App> {
 
   /** Whether the core took it. */
   add(offer: Offer<A>): boolean {
-    const { agent, sessions, slots } = offer;
+    const { agent, options: { sessions: of = [], concurrency: slots = CONCURRENCY } } = offer;
+    const sessions = typeof of === "string" ? [of] : of;
     this.#offers.set(agent, offer);
     const isTaken = this.#raw({ type: "serve", agent, sessions, slots });
     if (!isTaken) this.#leave(offer);
