@@ -72,7 +72,9 @@ impl RunState {
         !matches!(self, Self::Running | Self::Suspended | Self::Stopping)
     }
 
-    pub(super) fn ended(outcome: &str) -> Option<Self> {
+    /// The state of a run that ended so, by the outcome's name on the wire.
+    #[must_use]
+    pub fn ended(outcome: &str) -> Option<Self> {
         Some(match outcome {
             "completed" => Self::Completed,
             "failed" => Self::Failed,
