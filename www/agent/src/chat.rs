@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use durable_sessions_client::native::{Run, RunError};
-use durable_sessions_demo_agent::{respond, tokens};
+use durable_sessions_demo_agent::{Brief, tokens};
 use durable_sessions_protocol::fold::MessageState;
 use serde_json::Value;
 use tokio::time::{MissedTickBehavior, interval};
@@ -14,7 +14,7 @@ pub(crate) async fn answer(run: Run, pace: Duration) -> Result<Option<Value>, Ru
     let said = users_words(&run);
     // Reading figures out of a very long text takes a while; the other runs go on meanwhile.
     let thinking = tokio::task::spawn_blocking(move || {
-        respond(&said.iter().map(String::as_str).collect::<Vec<_>>())
+        Brief::of(said.iter().map(String::as_str)).answer()
     });
     let text = tokio::select! {
         text = thinking => text?,

@@ -2,7 +2,7 @@
 
 use num_traits::{Signed, Zero};
 
-use crate::figures::{Component, Cost, Figures};
+use crate::figures::{Component, Cost, Figures, Subject};
 use crate::money::{Exact, exact};
 
 /// Share of the order value kept as profit when the user names no target: 10%.
@@ -19,6 +19,8 @@ pub(crate) struct Shop {
     pub(crate) shipping: Exact,
     /// Fees: the fixed part is per order, the share is of the order value.
     pub(crate) fees: Cost,
+    /// Share of orders that come back: their value is paid back, and what they cost stays spent.
+    pub(crate) returns: Exact,
     pub(crate) conversion_rate: Exact,
     /// Share of the order value to be left after ads.
     pub(crate) target_profit: Exact,
@@ -27,10 +29,11 @@ pub(crate) struct Shop {
 impl Shop {
     /// `None` while something is missing.
     pub(crate) fn of(figures: &Figures) -> Option<Self> {
-        let order_value = figures.order_value.clone().or_else(|| figures.price.clone())?;
+        let order_value =
+            figures.single(Subject::OrderValue).or(figures.single(Subject::Price))?.clone();
         let one = exact(1, 1);
-        let units =
-            figures.price.as_ref().map_or_else(|| one.clone(), |price| &order_value / price);
+        let price = figures.single(Subject::Price);
+        let units = price.map_or_else(|| one.clone(), |price| &order_value / price);
         let units = if units < one { one } else { units };
         let goods = figures.cost(Component::Goods)?;
         let shipping = figures.cost(Component::Shipping)?;
@@ -39,9 +42,10 @@ impl Shop {
             shipping: shipping.fixed + shipping.share * &order_value,
             fees: figures.cost(Component::Fees)?,
             conversion_rate: figures.conversion_rate()?,
+            returns: figures.single(Subject::Returns).cloned().unwrap_or_else(Exact::zero),
             target_profit: figures
-                .target_profit
-                .clone()
+                .single(Subject::TargetProfit)
+                .cloned()
                 .unwrap_or_else(|| exact(DEFAULT_TARGET_PROFIT_PERCENT, 100)),
             order_value,
             units,
@@ -52,9 +56,14 @@ impl Shop {
         &self.fees.fixed + &self.fees.share * &self.order_value
     }
 
+    /// What returns pay back, spread over all orders.
+    pub(crate) fn refunds(&self) -> Exact {
+        &self.returns * &self.order_value
+    }
+
     /// Contribution margin of one order: what it leaves before ads.
     pub(crate) fn margin(&self) -> Exact {
-        &self.order_value - &self.goods - &self.shipping - self.fees_amount()
+        &self.order_value - self.refunds() - &self.goods - &self.shipping - self.fees_amount()
     }
 
     pub(crate) fn margin_share(&self) -> Exact {
@@ -116,6 +125,8 @@ pub(crate) enum Change {
 /// What a month looks like now.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Month {
+    pub(crate) spend: Exact,
+    pub(crate) orders: Exact,
     pub(crate) cpa: Exact,
     pub(crate) roas: Exact,
     /// Contribution of all orders less the ad spend.
@@ -123,14 +134,19 @@ pub(crate) struct Month {
 }
 
 impl Month {
-    /// `None` unless orders and ad spend are known. All orders count as won by ads.
+    /// `None` unless the ad spend is known, and with it the orders or what one costs. All orders
+    /// count as won by ads.
     pub(crate) fn of(shop: &Shop, figures: &Figures) -> Option<Self> {
-        let orders = figures.orders.as_ref().filter(|orders| orders.is_positive())?;
-        let spend = figures.ad_spend.as_ref().filter(|spend| spend.is_positive())?;
+        let positive = |subject| figures.single(subject).filter(|value| value.is_positive());
+        let spend = positive(Subject::AdSpend)?;
+        let told = positive(Subject::Cpa).map(|cpa| spend / cpa);
+        let orders = told.or_else(|| positive(Subject::Orders).cloned())?;
         Some(Self {
-            cpa: spend / orders,
-            roas: orders * &shop.order_value / spend,
-            profit: orders * shop.margin() - spend,
+            cpa: spend / &orders,
+            roas: &orders * &shop.order_value / spend,
+            profit: &orders * shop.margin() - spend,
+            spend: spend.clone(),
+            orders,
         })
     }
 }
@@ -149,9 +165,14 @@ mod tests {
             goods: exact(12, 1),
             shipping: exact(55, 10),
             fees: Cost { fixed: exact(3, 10), share: exact(29, 1_000) },
+            returns: exact(0, 1),
             conversion_rate: exact(25, 1_000),
             target_profit: exact(1, 10),
         }
+    }
+
+    fn told(singles: impl IntoIterator<Item = (Subject, Exact)>) -> Figures {
+        Figures { singles: singles.into_iter().collect(), ..Figures::default() }
     }
 
     #[test]
@@ -173,17 +194,27 @@ mod tests {
 
     #[test]
     fn a_month_of_orders_and_ads_is_worked_out() {
-        let figures = Figures {
-            orders: Some(exact(1_200, 1)),
-            ad_spend: Some(exact(30_000, 1)),
-            ..Figures::default()
-        };
+        let figures =
+            told([(Subject::Orders, exact(1_200, 1)), (Subject::AdSpend, exact(30_000, 1))]);
         let month = Month::of(&shop(), &figures).unwrap();
         assert_eq!(month.cpa, exact(25, 1));
         // 1,200 x 49.90 = 59,880; / 30,000 = 1.996.
         assert_eq!(month.roas, exact(1_996, 1_000));
         // 1,200 x 30.6529 = 36,783.48; - 30,000.
         assert_eq!(month.profit, exact(678_348, 100));
+    }
+
+    #[test]
+    fn a_cpa_that_was_told_says_how_many_orders_the_spend_won() {
+        let figures = told([(Subject::Cpa, exact(25, 1)), (Subject::AdSpend, exact(30_000, 1))]);
+        assert_eq!(Month::of(&shop(), &figures).unwrap().orders, exact(1_200, 1));
+    }
+
+    #[test]
+    fn returns_pay_the_value_back_and_save_nothing() {
+        let shop = Shop { returns: exact(8, 100), ..shop() };
+        // 8% of 49.90 is 3.992; 30.6529 - 3.992 = 26.6609.
+        assert_eq!(shop.margin(), exact(266_609, 10_000));
     }
 
     #[test]
@@ -220,6 +251,7 @@ mod tests {
             shipping in 0_i64..100_000,
             fixed in 0_i64..1_000,
             share in 0_i64..9_999,
+            returns in 0_i64..10_000,
             rate in 1_i64..=10_000,
             target in 0_i64..9_999,
         ) -> Shop {
@@ -229,6 +261,7 @@ mod tests {
                 goods: exact(goods, 100),
                 shipping: exact(shipping, 100),
                 fees: Cost { fixed: exact(fixed, 100), share: exact(share, 10_000) },
+                returns: exact(returns, 10_000),
                 conversion_rate: exact(rate, 10_000),
                 target_profit: exact(target, 10_000),
             }
@@ -238,7 +271,8 @@ mod tests {
     proptest! {
         #[test]
         fn the_parts_of_an_order_add_up_to_its_value(shop in any_shop()) {
-            let parts = &shop.goods + &shop.shipping + shop.fees_amount() + shop.margin();
+            let costs = &shop.goods + &shop.shipping + shop.fees_amount() + shop.refunds();
+            let parts = costs + shop.margin();
             prop_assert_eq!(parts, shop.order_value);
         }
 
@@ -255,8 +289,8 @@ mod tests {
         fn a_month_at_the_break_even_cpa_earns_nothing(shop in any_shop(), orders in 1_i64..1_000_000) {
             if let Some(limits) = shop.break_even() {
                 let orders = exact(orders, 1);
-                let ad_spend = Some(&limits.cpa * &orders);
-                let figures = Figures { orders: Some(orders), ad_spend, ..Figures::default() };
+                let ad_spend = &limits.cpa * &orders;
+                let figures = told([(Subject::Orders, orders), (Subject::AdSpend, ad_spend)]);
                 let month = Month::of(&shop, &figures).unwrap();
                 prop_assert!(month.profit.is_zero());
                 prop_assert_eq!(month.roas, limits.roas);

@@ -5,6 +5,7 @@ mod label;
 mod lexer;
 mod number;
 mod pairing;
+mod phrases;
 mod reading;
 #[cfg(test)]
 mod tests;
@@ -13,7 +14,7 @@ use std::collections::BTreeMap;
 
 use num_traits::Zero;
 
-pub(crate) use label::{Component, Subject};
+pub(crate) use label::{Component, Measure, Subject};
 pub(crate) use reading::{Reading, mixed, read};
 
 use crate::money::{Currency, Exact};
@@ -36,47 +37,38 @@ impl Cost {
     }
 }
 
-/// Figures that were given. Orders, visits and ad spend are per month.
+/// Figures that were given. Those over time are per month.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Figures {
-    pub(crate) price: Option<Exact>,
-    pub(crate) order_value: Option<Exact>,
+    pub(crate) singles: BTreeMap<Subject, Exact>,
     pub(crate) costs: BTreeMap<Component, Cost>,
-    pub(crate) orders: Option<Exact>,
-    pub(crate) visits: Option<Exact>,
-    pub(crate) conversion_rate: Option<Exact>,
-    pub(crate) ad_spend: Option<Exact>,
-    pub(crate) click_cost: Option<Exact>,
-    pub(crate) target_profit: Option<Exact>,
+    /// The upper end of [`Subject::CpmEffect`], when it was told as a range.
+    pub(crate) cpm_effect_high: Option<Exact>,
     pub(crate) currency: Option<Currency>,
 }
 
 impl Figures {
     /// Takes over everything `later` says; what it is silent about stays.
     pub(crate) fn merge(&mut self, later: Self) {
-        let replace = |old: &mut Option<Exact>, new: Option<Exact>| {
-            if new.is_some() {
-                *old = new;
-            }
-        };
         // "fees 4%" is about all fees, so it also replaces the payment and platform fees from before.
         if later.costs.contains_key(&Component::Fees) {
             self.costs.retain(|component, _| component.subject() != Subject::Cost(Component::Fees));
         }
         // Orders or visits that changed say more about the conversion rate than one told before.
-        if later.conversion_rate.is_none() && later.visits.is_some() && later.orders.is_some() {
-            self.conversion_rate = None;
+        let tells = |subject| later.singles.contains_key(&subject);
+        if !tells(Subject::ConversionRate) && tells(Subject::Visits) && tells(Subject::Orders) {
+            self.singles.remove(&Subject::ConversionRate);
         }
-        replace(&mut self.price, later.price);
-        replace(&mut self.order_value, later.order_value);
+        if tells(Subject::CpmEffect) {
+            self.cpm_effect_high = later.cpm_effect_high;
+        }
+        self.singles.extend(later.singles);
         self.costs.extend(later.costs);
-        replace(&mut self.orders, later.orders);
-        replace(&mut self.visits, later.visits);
-        replace(&mut self.conversion_rate, later.conversion_rate);
-        replace(&mut self.ad_spend, later.ad_spend);
-        replace(&mut self.click_cost, later.click_cost);
-        replace(&mut self.target_profit, later.target_profit);
         self.currency = later.currency.or(self.currency);
+    }
+
+    pub(crate) fn single(&self, subject: Subject) -> Option<&Exact> {
+        self.singles.get(&subject)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -99,17 +91,17 @@ impl Figures {
     /// The rate that was given, else orders divided by visits.
     pub(crate) fn conversion_rate(&self) -> Option<Exact> {
         let derived = || {
-            let rate = self.orders.as_ref()? / self.visits.as_ref()?;
+            let rate = self.single(Subject::Orders)? / self.single(Subject::Visits)?;
             (rate <= Exact::from_integer(1.into())).then_some(rate)
         };
-        self.conversion_rate.clone().or_else(derived)
+        self.single(Subject::ConversionRate).cloned().or_else(derived)
     }
 
     /// What a worked answer still needs, in the order it is asked for.
     pub(crate) fn missing(&self) -> Vec<Subject> {
         let groups = [Component::Goods, Component::Shipping, Component::Fees];
         let mut missing = Vec::new();
-        if self.price.is_none() && self.order_value.is_none() {
+        if self.single(Subject::Price).or(self.single(Subject::OrderValue)).is_none() {
             missing.push(Subject::Price);
         }
         let absent = |group: &Component| self.cost(*group).is_none();

@@ -35,6 +35,22 @@ pub(crate) enum Currency {
 }
 
 impl Currency {
+    /// Its ISO 4217 code.
+    pub(crate) fn code(self) -> &'static str {
+        match self {
+            Self::Dollar => "USD",
+            Self::Euro => "EUR",
+            Self::Pound => "GBP",
+            Self::Franc => "CHF",
+        }
+    }
+
+    pub(crate) fn of_code(code: &str) -> Option<Self> {
+        [Self::Dollar, Self::Euro, Self::Pound, Self::Franc]
+            .into_iter()
+            .find(|currency| currency.code() == code)
+    }
+
     pub(crate) fn sign(self) -> &'static str {
         match self {
             Self::Dollar => "$",
@@ -42,6 +58,29 @@ impl Currency {
             Self::Pound => "£",
             Self::Franc => "CHF ",
         }
+    }
+}
+
+/// Writes amounts of one currency.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Purse {
+    pub(crate) currency: Option<Currency>,
+}
+
+impl Purse {
+    pub(crate) fn amount(self, amount: &Exact) -> String {
+        money(amount, self.currency, Rounding::Nearest)
+    }
+
+    /// A large amount, without decimals where it has none.
+    pub(crate) fn total(self, amount: &Exact) -> String {
+        let text = self.amount(amount);
+        text.strip_suffix(".00").map_or(text.clone(), str::to_owned)
+    }
+
+    /// A ceiling: what is printed may be paid.
+    pub(crate) fn ceiling(self, amount: &Exact) -> String {
+        money(amount, self.currency, Rounding::Down)
     }
 }
 

@@ -1,9 +1,13 @@
 //! What the analyst answers over a whole conversation.
 
-use durable_sessions_demo_agent::{respond, tokens};
+use durable_sessions_demo_agent::{Brief, tokens};
 
 const LINE: &str = "Price $49.90, COGS $12, shipping $5.50, fees 2.9% + $0.30, conversion rate 2.5%, 1.2k orders \
                     and $30k ad spend a month";
+
+fn respond(texts: &[&str]) -> String {
+    Brief::of(texts.iter().copied()).answer()
+}
 
 fn assert_says(answer: &str, parts: &[&str]) {
     for part in parts {

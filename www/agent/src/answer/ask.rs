@@ -1,7 +1,7 @@
 //! Asking: for what is missing, for a correction, for anything at all.
 
-use crate::figures::{Component, Cost, Figures, Reading, Subject};
-use crate::money::{Currency, Exact, Rounding, decimal, money, percent, trimmed};
+use crate::figures::{Component, Cost, Figures, Measure, Reading, Subject};
+use crate::money::{Currency, Exact, Rounding, money, percent, trimmed};
 
 const EXAMPLE: &str = "Price $49.90, COGS $12, shipping $5.50, fees 2.9% + $0.30, conversion rate 2.5%, 1.2k \
                        orders and $30k ad spend a month";
@@ -72,62 +72,96 @@ fn understood(known: &Figures) -> String {
 fn needed(known: &Figures) -> String {
     let mut text = String::from("\n\nStill needed:\n");
     for subject in known.missing() {
-        let line = match subject {
-            Subject::Price | Subject::OrderValue => "price, or average order value",
-            Subject::Cost(Component::Goods) => {
-                "COGS: what the goods cost you, per unit or as a share of the price"
-            }
-            Subject::Cost(Component::Shipping) => {
-                "shipping per order, or \"no shipping\" if you pay none"
-            }
-            Subject::Cost(_) => "fees per order, such as 2.9% + 0.30, or \"no fees\"",
-            Subject::ConversionRate => {
-                "conversion rate: how many of 100 visitors buy, such as 2.5%"
-            }
-            Subject::Orders
-            | Subject::Visits
-            | Subject::AdSpend
-            | Subject::ClickCost
-            | Subject::TargetProfit
-            | Subject::Unused => continue,
-        };
         text.push_str("\n- ");
-        text.push_str(line);
+        text.push_str(wanted(subject));
     }
     text
 }
 
+/// What to send for a figure that is missing.
+#[expect(clippy::wildcard_enum_match_arm, reason = "any other figure is asked for by its name")]
+pub(crate) fn wanted(subject: Subject) -> &'static str {
+    match subject {
+        Subject::Price | Subject::OrderValue => "price, or average order value",
+        Subject::Cost(Component::Goods) => {
+            "COGS: what the goods cost you, per unit or as a share of the price"
+        }
+        Subject::Cost(Component::Shipping) => {
+            "shipping per order, or \"no shipping\" if you pay none"
+        }
+        Subject::Cost(_) => "fees per order, such as 2.9% + 0.30, or \"no fees\"",
+        Subject::ConversionRate => "conversion rate: how many of 100 visitors buy, such as 2.5%",
+        other => other.name(),
+    }
+}
+
 /// Every known figure with its name.
-fn told(known: &Figures) -> Vec<String> {
-    let amount = |value: &Exact| money(value, known.currency, Rounding::Nearest);
+pub(crate) fn told(known: &Figures) -> Vec<String> {
     let mut told = Vec::new();
-    let mut tell = |subject: Subject, value: Option<String>| {
+    let mut tell = |subject: Subject| {
+        let value = said(known, subject);
         told.extend(value.map(|value| format!("{} {value}", subject.name())));
     };
-    tell(Subject::Price, known.price.as_ref().map(amount));
-    tell(Subject::OrderValue, known.order_value.as_ref().map(amount));
-    for (component, value) in &known.costs {
-        tell(Subject::Cost(*component), Some(cost(value, known.currency)));
+    tell(Subject::Price);
+    tell(Subject::OrderValue);
+    for component in known.costs.keys() {
+        tell(Subject::Cost(*component));
     }
-    tell(Subject::ConversionRate, known.conversion_rate().as_ref().map(percent));
-    tell(
-        Subject::Orders,
-        known.orders.as_ref().map(|value| format!("{} a month", trimmed(value, 1))),
-    );
-    tell(
-        Subject::AdSpend,
-        known.ad_spend.as_ref().map(|value| format!("{} a month", amount(value))),
-    );
-    tell(
-        Subject::Visits,
-        known
-            .visits
-            .as_ref()
-            .map(|value| format!("{} a month", decimal(value, 0, Rounding::Nearest))),
-    );
-    tell(Subject::ClickCost, known.click_cost.as_ref().map(amount));
-    tell(Subject::TargetProfit, known.target_profit.as_ref().map(percent));
+    for subject in OTHERS {
+        tell(subject);
+    }
     told
+}
+
+/// In the order they are named, behind price and costs.
+const OTHERS: [Subject; 21] = [
+    Subject::Returns,
+    Subject::ConversionRate,
+    Subject::Orders,
+    Subject::AdSpend,
+    Subject::Visits,
+    Subject::ClickCost,
+    Subject::TargetProfit,
+    Subject::Cpa,
+    Subject::CpaCap,
+    Subject::CampaignBudget,
+    Subject::Cpm,
+    Subject::CpmEffect,
+    Subject::Candidates,
+    Subject::TestFee,
+    Subject::Creatives,
+    Subject::Winners,
+    Subject::PageVisits,
+    Subject::ClickThrough,
+    Subject::PageConversion,
+    Subject::Payout,
+    Subject::SlotPrice,
+];
+
+/// One figure as it is written, if it is known.
+pub(crate) fn said(known: &Figures, subject: Subject) -> Option<String> {
+    if let Subject::Cost(component) = subject {
+        return Some(cost(known.costs.get(&component)?, known.currency));
+    }
+    let derived = (subject == Subject::ConversionRate).then(|| known.conversion_rate()).flatten();
+    let value = derived.as_ref().or(known.single(subject))?;
+    let amount = || money(value, known.currency, Rounding::Nearest);
+    Some(match subject.measure() {
+        Measure::Amount => amount(),
+        Measure::MonthlyAmount => format!("{} a month", amount()),
+        Measure::MonthlyCount => format!("{} a month", trimmed(value, 1)),
+        Measure::Count => trimmed(value, 0),
+        Measure::Share | Measure::PartialShare => {
+            let high = known.cpm_effect_high.as_ref().filter(|_| subject == Subject::CpmEffect);
+            high.map_or_else(|| percent(value), |high| range(value, high))
+        }
+        Measure::Cost | Measure::Nothing => return None,
+    })
+}
+
+/// `40-50%`.
+pub(crate) fn range(low: &Exact, high: &Exact) -> String {
+    format!("{}-{}", percent(low).trim_end_matches('%'), percent(high))
 }
 
 /// `2.9% + $0.30`.

@@ -4,12 +4,13 @@ use num_traits::{Signed, Zero};
 
 use super::ask::{cost, unplaced};
 use crate::economics::{Change, Limits, Month, Shop};
-use crate::figures::{Figures, Reading};
-use crate::money::{Currency, Exact, Rounding, decimal, exact, money, percent, trimmed};
+use crate::figures::{Figures, Reading, Subject};
+use crate::money::{Exact, Purse, Rounding, decimal, exact, percent, trimmed};
+use crate::table::table;
 
 /// The whole answer for a shop whose figures are complete.
 pub(super) fn answer(shop: &Shop, figures: &Figures, reading: &Reading) -> String {
-    let writer = Writer { shop, figures, currency: figures.currency };
+    let writer = Writer::new(shop, figures);
     let mut parts = vec![writer.order(), writer.limits()];
     parts.extend(writer.month());
     parts.push(writer.sensitivity());
@@ -19,29 +20,19 @@ pub(super) fn answer(shop: &Shop, figures: &Figures, reading: &Reading) -> Strin
     text
 }
 
-struct Writer<'a> {
+/// Words for one shop.
+pub(crate) struct Writer<'a> {
     shop: &'a Shop,
     figures: &'a Figures,
-    currency: Option<Currency>,
+    purse: Purse,
 }
 
-impl Writer<'_> {
-    fn amount(&self, amount: &Exact) -> String {
-        money(amount, self.currency, Rounding::Nearest)
+impl<'a> Writer<'a> {
+    pub(crate) fn new(shop: &'a Shop, figures: &'a Figures) -> Self {
+        Self { shop, figures, purse: Purse { currency: figures.currency } }
     }
 
-    /// A monthly amount, without decimals where it has none.
-    fn total(&self, amount: &Exact) -> String {
-        let text = self.amount(amount);
-        text.strip_suffix(".00").map_or(text.clone(), str::to_owned)
-    }
-
-    /// A ceiling: what is printed may be paid.
-    fn ceiling(&self, amount: &Exact) -> String {
-        money(amount, self.currency, Rounding::Down)
-    }
-
-    fn order(&self) -> String {
+    pub(crate) fn order(&self) -> String {
         let shop = self.shop;
         let goods = if shop.units == exact(1, 1) {
             String::new()
@@ -51,16 +42,21 @@ impl Writer<'_> {
         let fees = if shop.fees.share.is_zero() {
             String::new()
         } else {
-            format!(" ({})", cost(&shop.fees, self.currency))
+            format!(" ({})", cost(&shop.fees, self.purse.currency))
+        };
+        let returns = if shop.returns.is_zero() {
+            String::new()
+        } else {
+            format!(", returns {} ({})", self.purse.amount(&shop.refunds()), percent(&shop.returns))
         };
         format!(
-            "Per order: value {}, goods {}{goods}, shipping {}, fees {}{fees}.\n\n\
+            "Per order: value {}, goods {}{goods}, shipping {}, fees {}{fees}{returns}.\n\n\
              Contribution margin: {} an order, {} of its value.",
-            self.amount(&shop.order_value),
-            self.amount(&shop.goods),
-            self.amount(&shop.shipping),
-            self.amount(&shop.fees_amount()),
-            self.amount(&shop.margin()),
+            self.purse.amount(&shop.order_value),
+            self.purse.amount(&shop.goods),
+            self.purse.amount(&shop.shipping),
+            self.purse.amount(&shop.fees_amount()),
+            self.purse.amount(&shop.margin()),
             percent(&shop.margin_share()),
         )
     }
@@ -76,19 +72,19 @@ impl Writer<'_> {
             "- Break-even CPA: {}. Above it, each order loses money.\n\
              - Break-even ROAS: {}. Below it, ads cost more than they bring in.\n\
              - Maximum bid cap: {} a click, at a conversion rate of {}.\n",
-            self.ceiling(&break_even.cpa),
+            self.purse.ceiling(&break_even.cpa),
             decimal(&break_even.roas, 2, Rounding::Up),
-            self.ceiling(&break_even.bid),
+            self.purse.ceiling(&break_even.bid),
             percent(&self.shop.conversion_rate),
         );
         text.push_str(&self.target());
-        if let Some(click) = &self.figures.click_cost {
+        if let Some(click) = self.figures.single(Subject::ClickCost) {
             let cpa = click / &self.shop.conversion_rate;
             let verdict = if cpa > break_even.cpa { "above" } else { "within" };
             text.push_str(&format!(
                 "\n- At your CPC of {} an order costs {} in clicks, {verdict} break-even.",
-                self.amount(click),
-                self.amount(&cpa)
+                self.purse.amount(click),
+                self.purse.amount(&cpa)
             ));
         }
         text
@@ -100,9 +96,9 @@ impl Writer<'_> {
         match shop.limits(&shop.target_profit) {
             Some(Limits { cpa, roas, bid }) => format!(
                 "- To keep {target} of sales as profit: CPA up to {}, ROAS from {}, bid up to {}.",
-                self.ceiling(&cpa),
+                self.purse.ceiling(&cpa),
                 decimal(&roas, 2, Rounding::Up),
-                self.ceiling(&bid)
+                self.purse.ceiling(&bid)
             ),
             None => {
                 format!("- A profit of {target} of sales is out of reach: the margin is smaller.")
@@ -112,20 +108,19 @@ impl Writer<'_> {
 
     fn month(&self) -> Option<String> {
         let month = Month::of(self.shop, self.figures)?;
-        let (orders, spend) = (self.figures.orders.as_ref()?, self.figures.ad_spend.as_ref()?);
         let result = if month.profit.is_negative() { "lose" } else { "keep" };
         Some(format!(
             "Now: {} orders on {} of ads a month make a CPA of {} and a ROAS of {}, if ads win them all. \
              You {result} {} a month.",
-            trimmed(orders, 1),
-            self.total(spend),
-            self.amount(&month.cpa),
+            trimmed(&month.orders, 1),
+            self.purse.total(&month.spend),
+            self.purse.amount(&month.cpa),
             decimal(&month.roas, 2, Rounding::Nearest),
-            self.total(&month.profit.abs()),
+            self.purse.total(&month.profit.abs()),
         ))
     }
 
-    fn sensitivity(&self) -> String {
+    pub(crate) fn sensitivity(&self) -> String {
         let head = ["Change", "Margin", "CPA", "Max bid"].map(str::to_owned);
         let mut rows = vec![head, self.row("As given".to_owned(), self.shop)];
         for (name, change) in self.changes() {
@@ -138,7 +133,11 @@ impl Writer<'_> {
     }
 
     fn changes(&self) -> Vec<(String, Change)> {
-        let value = if self.figures.order_value.is_some() { "Order value" } else { "Price" };
+        let value = if self.figures.single(Subject::OrderValue).is_some() {
+            "Order value"
+        } else {
+            "Price"
+        };
         let step = |percent: i64| exact(100 + percent, 100);
         let mut changes = Vec::new();
         for percent in [-10, 10] {
@@ -157,7 +156,7 @@ impl Writer<'_> {
     fn row(&self, name: String, shop: &Shop) -> [String; 4] {
         let none = || "none".to_owned();
         let limits = shop.break_even();
-        let of = |limit: Option<&Exact>| limit.map_or_else(none, |limit| self.ceiling(limit));
+        let of = |limit: Option<&Exact>| limit.map_or_else(none, |limit| self.purse.ceiling(limit));
         [
             name,
             format!("{}%", decimal(&(shop.margin_share() * exact(100, 1)), 1, Rounding::Nearest)),
@@ -167,14 +166,14 @@ impl Writer<'_> {
     }
 
     /// Which of two changes of 10% is worth more. `None` when the goods cost nothing.
-    fn lever(&self) -> Option<String> {
+    pub(crate) fn lever(&self) -> Option<String> {
         if self.shop.goods.is_zero() {
             return None;
         }
         let margin = self.shop.margin();
         let price = self.shop.with(Change::OrderValue(exact(11, 10))).margin() - &margin;
         let goods = self.shop.with(Change::Goods(exact(9, 10))).margin() - &margin;
-        let (price_worth, goods_worth) = (self.amount(&price), self.amount(&goods));
+        let (price_worth, goods_worth) = (self.purse.amount(&price), self.purse.amount(&goods));
         Some(if price >= goods {
             format!(
                 "Best lever: 10% on the price is worth {price_worth} an order, 10% off COGS {goods_worth}."
@@ -185,30 +184,4 @@ impl Writer<'_> {
             )
         })
     }
-}
-
-/// A Markdown pipe table whose columns also line up as plain text. The first row is its head.
-fn table(rows: &[[String; 4]]) -> String {
-    let mut widths = [0; 4];
-    for row in rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = cell.chars().count().max(*width);
-        }
-    }
-    let mut lines = Vec::new();
-    for row in rows {
-        let mut cells = row.iter().zip(widths);
-        let first = cells.next().map(|(cell, width)| format!("{cell:<width$}"));
-        let rest = cells.map(|(cell, width)| format!("{cell:>width$}"));
-        let cells: Vec<String> = first.into_iter().chain(rest).collect();
-        lines.push(format!("| {} |", cells.join(" | ")));
-        if lines.len() == 1 {
-            let mut rules = widths.iter().map(|width| "-".repeat(width + 1));
-            let first = rules.next().map(|rule| format!("{rule}-"));
-            let rest = rules.map(|rule| format!("{rule}:"));
-            let rules: Vec<String> = first.into_iter().chain(rest).collect();
-            lines.push(format!("|{}|", rules.join("|")));
-        }
-    }
-    lines.join("\n")
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use num_traits::{Signed, Zero};
 
-use super::label::{Component, Subject};
+use super::label::{Component, Measure, Subject};
 use super::number::{Flaw, Number, Unit};
 use super::pairing::{Pair, Period};
 use super::{Cost, Figures};
@@ -12,6 +12,7 @@ use crate::money::{Currency, Exact, exact};
 
 /// Largest amount of money about one order.
 const ORDER_MAX_AMOUNT: i64 = 1_000_000;
+const COUNT_MAX: i64 = 10_000;
 const CLICK_MAX_AMOUNT: i64 = 10_000;
 /// Largest number of orders or visits, and largest ad spend, a month.
 const MONTH_MAX: i64 = 10_000_000_000;
@@ -25,6 +26,13 @@ pub(crate) struct Refusal {
     /// The number as the user wrote it.
     pub(crate) written: String,
     pub(crate) reason: Reason,
+}
+
+impl Refusal {
+    /// Whether it keeps back the other figures of the same text too.
+    pub(crate) fn is_about_all(&self) -> bool {
+        matches!(self.reason, Reason::MixedCurrencies(..))
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,47 +108,31 @@ pub(super) fn admit(pair: &Pair<'_>, figures: &mut Figures) -> Result<(), Refusa
     let written =
         || pair.numbers.iter().map(|n| n.written.as_str()).collect::<Vec<_>>().join(" + ");
     let refuse = |reason| Refusal { subject: pair.subject, written: written(), reason };
-    match pair.subject {
-        Subject::Unused => return Ok(()),
-        Subject::Cost(component) => {
+    let first = pair.numbers.first();
+    match (pair.subject, first) {
+        (Subject::Unused, _) => {}
+        (Subject::Cost(component), _) => {
             let cost = cost(pair).map_err(refuse)?;
             if component == Component::Goods && !cost.fixed.is_zero() && !cost.share.is_zero() {
                 return Err(refuse(Reason::Unreadable));
             }
             figures.costs.insert(component, cost);
         }
-        Subject::Price
-        | Subject::OrderValue
-        | Subject::Orders
-        | Subject::Visits
-        | Subject::ConversionRate
-        | Subject::AdSpend
-        | Subject::ClickCost
-        | Subject::TargetProfit => {
-            let Some(number) = pair.numbers.first() else { return Ok(()) };
-            let (subject, value) = single(pair.subject, number, pair.period).map_err(refuse)?;
-            if let Some(slot) = figures.slot(subject) {
-                *slot = Some(value);
-            }
+        (Subject::CpmEffect, Some(number)) => {
+            let (low, high) = share_range(number).map_err(refuse)?;
+            figures.singles.insert(Subject::CpmEffect, low);
+            figures.cpm_effect_high = high;
+        }
+        (subject, Some(number)) => {
+            let (subject, value) = single(subject, number, pair.period).map_err(refuse)?;
+            figures.singles.insert(subject, value);
+        }
+        // "no returns".
+        (subject, None) => {
+            figures.singles.insert(subject, Exact::zero());
         }
     }
     Ok(())
-}
-
-impl Figures {
-    fn slot(&mut self, subject: Subject) -> Option<&mut Option<Exact>> {
-        Some(match subject {
-            Subject::Price => &mut self.price,
-            Subject::OrderValue => &mut self.order_value,
-            Subject::Orders => &mut self.orders,
-            Subject::Visits => &mut self.visits,
-            Subject::ConversionRate => &mut self.conversion_rate,
-            Subject::AdSpend => &mut self.ad_spend,
-            Subject::ClickCost => &mut self.click_cost,
-            Subject::TargetProfit => &mut self.target_profit,
-            Subject::Cost(_) | Subject::Unused => return None,
-        })
-    }
 }
 
 fn cost(pair: &Pair<'_>) -> Result<Cost, Reason> {
@@ -156,9 +148,7 @@ fn cost(pair: &Pair<'_>) -> Result<Cost, Reason> {
     if !total.fixed.is_zero() && pair.period.is_some() {
         return Err(Reason::PerPeriod);
     }
-    if total.share >= exact(1, 1) {
-        return Err(Reason::Everything);
-    }
+    total.share = below_all(total.share)?;
     at_most(total.fixed.clone(), ORDER_MAX_AMOUNT)?;
     Ok(total)
 }
@@ -169,28 +159,44 @@ fn single(
     period: Option<Period>,
 ) -> Result<(Subject, Exact), Reason> {
     sound(number)?;
-    let percent = number.unit == Unit::Percent;
     let positive = |value: Exact| if value.is_positive() { Ok(value) } else { Err(Reason::Zero) };
-    Ok(match subject {
+    let value = match subject.measure() {
         // "2.5% of visitors buy".
-        Subject::Visits if percent => (Subject::ConversionRate, positive(share(number)?)?),
-        Subject::Orders | Subject::Visits => {
-            let count = number.as_thousands.clone().unwrap_or_else(|| number.value.clone());
-            (subject, at_most(positive(monthly(count, period))?, MONTH_MAX)?)
+        Measure::MonthlyCount if number.unit == Unit::Percent => {
+            return Ok((Subject::ConversionRate, positive(share(number)?)?));
         }
-        Subject::AdSpend => {
-            (subject, at_most(positive(monthly(large_amount(number), period))?, MONTH_MAX)?)
+        Measure::MonthlyCount | Measure::MonthlyAmount => {
+            at_most(positive(monthly(large(number), period))?, MONTH_MAX)?
         }
-        Subject::ConversionRate => (subject, positive(share(number)?)?),
-        Subject::TargetProfit => match share(number)? {
-            all if all >= exact(1, 1) => return Err(Reason::Everything),
-            share => (subject, share),
+        Measure::Count => match large(number) {
+            whole if whole.is_integer() => at_most(positive(whole)?, COUNT_MAX)?,
+            _ => return Err(Reason::Unreadable),
         },
-        Subject::ClickCost => (subject, at_most(positive(amount(number))?, CLICK_MAX_AMOUNT)?),
-        Subject::Price | Subject::OrderValue | Subject::Cost(_) | Subject::Unused => {
-            (subject, at_most(positive(amount(number))?, ORDER_MAX_AMOUNT)?)
+        Measure::Share => positive(share(number)?)?,
+        Measure::PartialShare => below_all(share(number)?)?,
+        Measure::Amount | Measure::Cost | Measure::Nothing => {
+            let limit =
+                if subject == Subject::ClickCost { CLICK_MAX_AMOUNT } else { ORDER_MAX_AMOUNT };
+            at_most(positive(amount(number))?, limit)?
         }
-    })
+    };
+    Ok((subject, value))
+}
+
+/// One share, or the two ends of a range of them.
+fn share_range(number: &Number) -> Result<(Exact, Option<Exact>), Reason> {
+    let Some(high) = &number.high else {
+        sound(number)?;
+        return Ok((below_all(share(number)?)?, None));
+    };
+    let end = |value: &Exact| Number { value: value.clone(), ..number.clone() };
+    let low = below_all(share(number)?)?;
+    let high = below_all(share(&end(high))?)?;
+    if number.negative || high < low { Err(Reason::Range) } else { Ok((low, Some(high))) }
+}
+
+fn below_all(share: Exact) -> Result<Exact, Reason> {
+    if share >= exact(1, 1) { Err(Reason::Everything) } else { Ok(share) }
 }
 
 fn sound(number: &Number) -> Result<(), Reason> {
@@ -215,8 +221,8 @@ fn amount(number: &Number) -> Exact {
     }
 }
 
-/// An ad spend of `1.200` is never one and a fifth.
-fn large_amount(number: &Number) -> Exact {
+/// An ad spend of `1.200` is never one and a fifth, and neither are orders.
+fn large(number: &Number) -> Exact {
     number.as_thousands.clone().unwrap_or_else(|| number.value.clone())
 }
 

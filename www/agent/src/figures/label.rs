@@ -1,6 +1,7 @@
-//! The words shop owners use for their figures.
+//! What a figure may be about, and finding the words for it.
 
 use super::lexer::Token;
+use super::phrases::PHRASES;
 
 /// What a number may be about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -14,8 +15,54 @@ pub(crate) enum Subject {
     AdSpend,
     ClickCost,
     TargetProfit,
-    /// A figure this analyst works out itself or has no use for.
+    /// Share of orders that come back and are paid back.
+    Returns,
+    /// What an order costs in ads now.
+    Cpa,
+    /// The most an order may cost in ads.
+    CpaCap,
+    /// What a campaign may spend before it is stopped by its budget.
+    CampaignBudget,
+    /// Price of a thousand impressions now.
+    Cpm,
+    /// By what share a bid cap is expected to lower the CPM; one figure or a range.
+    CpmEffect,
+    /// Video editors that are tested.
+    Candidates,
+    TestFee,
+    /// Creatives each candidate delivers.
+    Creatives,
+    /// Candidates that are kept.
+    Winners,
+    /// Visits of a listicle.
+    PageVisits,
+    /// Share of a listicle's visits that click through to the shop.
+    ClickThrough,
+    /// Share of those clicks that buy.
+    PageConversion,
+    /// What an affiliate is paid for an order.
+    Payout,
+    /// What the first place of a listicle is sold for.
+    SlotPrice,
+    /// A figure no agent here has a use for.
     Unused,
+}
+
+/// What a figure measures, which decides how it is read and written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Measure {
+    /// Money per order, click or piece.
+    Amount,
+    MonthlyAmount,
+    MonthlyCount,
+    Count,
+    /// Above nothing, up to all.
+    Share,
+    /// From nothing up, below all.
+    PartialShare,
+    /// A fixed amount, a share of the order value, or both.
+    Cost,
+    Nothing,
 }
 
 /// A part of what an order costs. Parts of one group add up.
@@ -59,7 +106,42 @@ impl Subject {
             Self::AdSpend => "ad spend",
             Self::ClickCost => "CPC",
             Self::TargetProfit => "target profit",
+            Self::Returns => "returns",
+            Self::Cpa => "CPA",
+            Self::CpaCap => "bid cap",
+            Self::CampaignBudget => "campaign budget",
+            Self::Cpm => "CPM",
+            Self::CpmEffect => "CPM effect",
+            Self::Candidates => "candidates",
+            Self::TestFee => "test fee",
+            Self::Creatives => "creatives each",
+            Self::Winners => "winners",
+            Self::PageVisits => "listicle visits",
+            Self::ClickThrough => "click-through",
+            Self::PageConversion => "listicle conversion",
+            Self::Payout => "payout",
+            Self::SlotPrice => "slot price",
             Self::Unused => "that",
+        }
+    }
+
+    pub(crate) fn measure(self) -> Measure {
+        match self {
+            Self::Price
+            | Self::OrderValue
+            | Self::ClickCost
+            | Self::Cpa
+            | Self::CpaCap
+            | Self::Cpm
+            | Self::TestFee
+            | Self::Payout => Measure::Amount,
+            Self::AdSpend | Self::CampaignBudget | Self::SlotPrice => Measure::MonthlyAmount,
+            Self::Orders | Self::Visits | Self::PageVisits => Measure::MonthlyCount,
+            Self::Candidates | Self::Creatives | Self::Winners => Measure::Count,
+            Self::ConversionRate | Self::ClickThrough | Self::PageConversion => Measure::Share,
+            Self::TargetProfit | Self::Returns | Self::CpmEffect => Measure::PartialShare,
+            Self::Cost(_) => Measure::Cost,
+            Self::Unused => Measure::Nothing,
         }
     }
 }
@@ -116,204 +198,3 @@ fn begins_with(tokens: &[Token], phrase: &str) -> bool {
     let mut tokens = tokens.iter();
     phrase.split(' ').all(|word| matches!(tokens.next(), Some(Token::Word(own)) if own == word))
 }
-
-use Component::{Fees, Fulfilment, Goods, Packaging, PaymentFee, PlatformFee, Shipping};
-use Strength::{Firm, Selling, Weak};
-use Subject::{
-    AdSpend, ClickCost, ConversionRate, Cost, OrderValue, Orders, Price, TargetProfit, Unused,
-    Visits,
-};
-
-const PHRASES: &[(&str, Subject, Strength)] = &[
-    ("price", Price, Firm),
-    ("prices", Price, Firm),
-    ("price point", Price, Firm),
-    ("priced", Price, Firm),
-    ("unit price", Price, Firm),
-    ("selling price", Price, Firm),
-    ("sale price", Price, Firm),
-    ("sales price", Price, Firm),
-    ("retail price", Price, Firm),
-    ("list price", Price, Firm),
-    ("retails", Price, Firm),
-    ("msrp", Price, Firm),
-    ("rrp", Price, Firm),
-    ("sell", Price, Selling),
-    ("sells", Price, Selling),
-    ("selling", Price, Selling),
-    ("sold", Price, Selling),
-    ("charge", Price, Selling),
-    ("aov", OrderValue, Firm),
-    ("average order value", OrderValue, Firm),
-    ("avg order value", OrderValue, Firm),
-    ("order value", OrderValue, Firm),
-    ("average order", OrderValue, Firm),
-    ("avg order", OrderValue, Firm),
-    ("order size", OrderValue, Firm),
-    ("average basket", OrderValue, Firm),
-    ("basket", OrderValue, Firm),
-    ("basket size", OrderValue, Firm),
-    ("basket value", OrderValue, Firm),
-    ("cart value", OrderValue, Firm),
-    ("average cart", OrderValue, Firm),
-    ("cogs", Cost(Goods), Firm),
-    ("cost of goods", Cost(Goods), Firm),
-    ("cost of goods sold", Cost(Goods), Firm),
-    ("cost price", Cost(Goods), Firm),
-    ("cost per unit", Cost(Goods), Firm),
-    ("cost per item", Cost(Goods), Firm),
-    ("goods", Cost(Goods), Firm),
-    ("unit cost", Cost(Goods), Firm),
-    ("unit costs", Cost(Goods), Firm),
-    ("product cost", Cost(Goods), Firm),
-    ("product costs", Cost(Goods), Firm),
-    ("landed cost", Cost(Goods), Firm),
-    ("landed", Cost(Goods), Firm),
-    ("production cost", Cost(Goods), Firm),
-    ("production", Cost(Goods), Firm),
-    ("manufacturing", Cost(Goods), Firm),
-    ("to make", Cost(Goods), Firm),
-    ("to produce", Cost(Goods), Firm),
-    ("to buy", Cost(Goods), Firm),
-    ("cost", Cost(Goods), Weak),
-    ("costs", Cost(Goods), Weak),
-    ("costs us", Cost(Goods), Weak),
-    ("costs me", Cost(Goods), Weak),
-    ("shipping", Cost(Shipping), Firm),
-    ("shipping fee", Cost(Shipping), Firm),
-    ("shipping fees", Cost(Shipping), Firm),
-    ("shipping and handling", Cost(Shipping), Firm),
-    ("to ship", Cost(Shipping), Firm),
-    ("ship", Cost(Shipping), Weak),
-    ("shipment", Cost(Shipping), Firm),
-    ("delivery", Cost(Shipping), Firm),
-    ("delivery fee", Cost(Shipping), Firm),
-    ("postage", Cost(Shipping), Firm),
-    ("freight", Cost(Shipping), Firm),
-    ("packaging", Cost(Packaging), Firm),
-    ("packing", Cost(Packaging), Firm),
-    ("fulfilment", Cost(Fulfilment), Firm),
-    ("fulfillment", Cost(Fulfilment), Firm),
-    ("fulfilment fee", Cost(Fulfilment), Firm),
-    ("fulfillment fee", Cost(Fulfilment), Firm),
-    ("fulfilment fees", Cost(Fulfilment), Firm),
-    ("fulfillment fees", Cost(Fulfilment), Firm),
-    ("pick and pack", Cost(Fulfilment), Firm),
-    ("handling", Cost(Fulfilment), Firm),
-    ("fee", Cost(Fees), Firm),
-    ("fees", Cost(Fees), Firm),
-    ("payment", Cost(PaymentFee), Firm),
-    ("payments", Cost(PaymentFee), Firm),
-    ("payment fee", Cost(PaymentFee), Firm),
-    ("payment fees", Cost(PaymentFee), Firm),
-    ("payment processing", Cost(PaymentFee), Firm),
-    ("payment processing fee", Cost(PaymentFee), Firm),
-    ("payment processing fees", Cost(PaymentFee), Firm),
-    ("processing", Cost(PaymentFee), Firm),
-    ("processing fee", Cost(PaymentFee), Firm),
-    ("processing fees", Cost(PaymentFee), Firm),
-    ("transaction fee", Cost(PaymentFee), Firm),
-    ("transaction fees", Cost(PaymentFee), Firm),
-    ("card fee", Cost(PaymentFee), Firm),
-    ("card fees", Cost(PaymentFee), Firm),
-    ("stripe", Cost(PaymentFee), Firm),
-    ("stripe fee", Cost(PaymentFee), Firm),
-    ("stripe fees", Cost(PaymentFee), Firm),
-    ("paypal", Cost(PaymentFee), Firm),
-    ("paypal fee", Cost(PaymentFee), Firm),
-    ("paypal fees", Cost(PaymentFee), Firm),
-    ("platform fee", Cost(PlatformFee), Firm),
-    ("platform fees", Cost(PlatformFee), Firm),
-    ("marketplace fee", Cost(PlatformFee), Firm),
-    ("marketplace fees", Cost(PlatformFee), Firm),
-    ("marketplace", Cost(PlatformFee), Firm),
-    ("shopify fee", Cost(PlatformFee), Firm),
-    ("shopify fees", Cost(PlatformFee), Firm),
-    ("amazon fee", Cost(PlatformFee), Firm),
-    ("amazon fees", Cost(PlatformFee), Firm),
-    ("etsy fee", Cost(PlatformFee), Firm),
-    ("etsy fees", Cost(PlatformFee), Firm),
-    ("commission", Cost(PlatformFee), Firm),
-    ("orders", Orders, Firm),
-    ("purchases", Orders, Firm),
-    ("conversions", Orders, Firm),
-    ("sales", Orders, Weak),
-    ("visits", Visits, Firm),
-    ("visitors", Visits, Firm),
-    ("sessions", Visits, Firm),
-    ("clicks", Visits, Firm),
-    ("traffic", Visits, Firm),
-    ("conversion rate", ConversionRate, Firm),
-    ("conversion", ConversionRate, Firm),
-    ("conv rate", ConversionRate, Firm),
-    ("conv", ConversionRate, Firm),
-    ("convert", ConversionRate, Firm),
-    ("converts", ConversionRate, Firm),
-    ("converting", ConversionRate, Firm),
-    ("cr", ConversionRate, Firm),
-    ("cvr", ConversionRate, Firm),
-    ("ad spend", AdSpend, Firm),
-    ("ads spend", AdSpend, Firm),
-    ("adspend", AdSpend, Firm),
-    ("ad budget", AdSpend, Firm),
-    ("ads budget", AdSpend, Firm),
-    ("advertising", AdSpend, Firm),
-    ("advertising spend", AdSpend, Firm),
-    ("advertising budget", AdSpend, Firm),
-    ("marketing", AdSpend, Firm),
-    ("marketing spend", AdSpend, Firm),
-    ("marketing budget", AdSpend, Firm),
-    ("media spend", AdSpend, Firm),
-    ("media budget", AdSpend, Firm),
-    ("budget", AdSpend, Weak),
-    ("spend", AdSpend, Firm),
-    ("spends", AdSpend, Firm),
-    ("spending", AdSpend, Firm),
-    ("ads", AdSpend, Firm),
-    ("google ads", AdSpend, Firm),
-    ("meta ads", AdSpend, Firm),
-    ("facebook ads", AdSpend, Firm),
-    ("cpc", ClickCost, Firm),
-    ("cost per click", ClickCost, Firm),
-    ("per click", ClickCost, Firm),
-    ("a click", ClickCost, Firm),
-    ("target margin", TargetProfit, Firm),
-    ("target profit", TargetProfit, Firm),
-    ("target profit margin", TargetProfit, Firm),
-    ("target profit share", TargetProfit, Firm),
-    ("target net margin", TargetProfit, Firm),
-    ("profit target", TargetProfit, Firm),
-    ("desired profit", TargetProfit, Firm),
-    ("desired margin", TargetProfit, Firm),
-    ("want to keep", TargetProfit, Firm),
-    ("roas", Unused, Firm),
-    ("cpa", Unused, Firm),
-    ("cac", Unused, Firm),
-    ("cost per order", Unused, Firm),
-    ("cost per acquisition", Unused, Firm),
-    ("cost per conversion", Unused, Firm),
-    ("cost per customer", Unused, Firm),
-    ("cost per purchase", Unused, Firm),
-    ("cost per sale", Unused, Firm),
-    ("max bid", Unused, Firm),
-    ("bid", Unused, Firm),
-    ("margin", Unused, Firm),
-    ("margins", Unused, Firm),
-    ("contribution margin", Unused, Firm),
-    ("gross margin", Unused, Firm),
-    ("profit", Unused, Firm),
-    ("revenue", Unused, Firm),
-    ("turnover", Unused, Firm),
-    ("ltv", Unused, Firm),
-    ("returns", Unused, Firm),
-    ("return rate", Unused, Firm),
-    ("refunds", Unused, Firm),
-    ("refund rate", Unused, Firm),
-    ("discount", Unused, Firm),
-    ("discounts", Unused, Firm),
-    ("tax", Unused, Firm),
-    ("vat", Unused, Firm),
-    ("ctr", Unused, Firm),
-    ("impressions", Unused, Firm),
-    ("cpm", Unused, Firm),
-];

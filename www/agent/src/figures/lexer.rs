@@ -54,6 +54,8 @@ impl Lexer<'_> {
                 self.at += spaces;
                 self.number(from, Some(currency), false);
             }
+        } else if c == '#' && self.digit_at(1) {
+            self.rank();
         } else if c.is_alphabetic() {
             self.word();
         } else {
@@ -62,6 +64,17 @@ impl Lexer<'_> {
             }
             self.at += 1;
         }
+    }
+
+    /// `#1` is a place and no amount.
+    fn rank(&mut self) {
+        let from = self.at;
+        self.at += 1;
+        while self.digit_at(0) {
+            self.at += 1;
+        }
+        let rank = self.chars.get(from..self.at).unwrap_or_default();
+        self.tokens.push(Token::Word(rank.iter().collect()));
     }
 
     fn word(&mut self) {

@@ -31,6 +31,8 @@ pub(super) struct Number {
     pub(super) negative: bool,
     pub(super) unit: Unit,
     pub(super) flaw: Option<Flaw>,
+    /// The upper end of a range.
+    pub(super) high: Option<Exact>,
     /// As the user wrote it, for answering.
     pub(super) written: String,
 }
@@ -46,8 +48,12 @@ impl Number {
     pub(super) fn extend_to(&mut self, high: &Self) {
         self.flaw = Some(Flaw::Range);
         self.written = format!("{}-{}", self.written, high.written);
+        self.high = Some(high.value.clone());
         if self.unit == Unit::Plain {
             self.unit = high.unit;
+            if high.unit == Unit::Percent {
+                self.scale(&exact(1, 100));
+            }
         }
     }
 }
@@ -62,6 +68,7 @@ pub(super) fn parse(written: &str) -> Number {
         negative: false,
         unit: Unit::Plain,
         flaw: None,
+        high: None,
         written: written.to_owned(),
     };
     if written.chars().filter(char::is_ascii_digit).count() > NUMBER_MAX_DIGITS {

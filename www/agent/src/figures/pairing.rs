@@ -4,7 +4,7 @@
 //! orders. Labels and numbers that stand beside each other may pair; what stands between them has
 //! a cost; the cheapest pairing of the whole text wins.
 
-use super::label::{Label, Strength, Subject, label_at};
+use super::label::{Component, Label, Measure, Strength, Subject, label_at};
 use super::lexer::Token;
 use super::number::{Number, Unit};
 use crate::money::exact;
@@ -174,9 +174,7 @@ impl Costs {
         let fits = match other {
             What::Label(_) => false,
             // "no idea what shipping is" says nothing about shipping.
-            What::Nought => {
-                !label.is_goods() && matches!(label.subject, Subject::Cost(_)) && between == 0
-            }
+            What::Nought => label.may_be_absent() && between == 0,
             What::Numbers(numbers) => {
                 let number_start = if label_first { second.start } else { first.start };
                 fits(label, numbers, number_start, tokens)
@@ -190,8 +188,11 @@ impl Costs {
 }
 
 impl Label {
-    fn is_goods(&self) -> bool {
-        self.subject == Subject::Cost(super::Component::Goods)
+    /// "no fees" and "no returns" are figures, "no price" is none.
+    fn may_be_absent(&self) -> bool {
+        let is_cost = matches!(self.subject, Subject::Cost(_));
+        (is_cost && self.subject != Subject::Cost(Component::Goods))
+            || self.subject == Subject::Returns
     }
 }
 
@@ -218,15 +219,16 @@ fn fits(label: Label, numbers: &[&Number], start: usize, tokens: &[Token]) -> bo
     {
         return false;
     }
-    match label.subject {
-        Subject::Price | Subject::OrderValue | Subject::AdSpend | Subject::ClickCost => {
-            number.unit != Unit::Percent
-        }
-        Subject::Cost(_) | Subject::Unused => true,
-        Subject::Orders => number.unit == Unit::Plain,
-        Subject::Visits | Subject::ConversionRate | Subject::TargetProfit => {
+    match label.subject.measure() {
+        Measure::Amount | Measure::MonthlyAmount => number.unit != Unit::Percent,
+        Measure::Cost | Measure::Nothing => true,
+        Measure::Count => number.unit == Unit::Plain,
+        // "2.5% of visitors buy" gives the rate.
+        Measure::MonthlyCount if label.subject == Subject::Visits => {
             !matches!(number.unit, Unit::Money(_))
         }
+        Measure::MonthlyCount => number.unit == Unit::Plain,
+        Measure::Share | Measure::PartialShare => !matches!(number.unit, Unit::Money(_)),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::Figures;
 use super::check::{Reason, Refusal, admit};
-use super::label::{Component, Subject};
+use super::label::{Measure, Subject};
 use super::lexer::{Token, tokens};
 use super::number::{Number, Unit};
 use super::pairing::{Pair, pair};
@@ -71,18 +71,14 @@ fn currency(number: &Number) -> Option<Currency> {
 }
 
 fn answers(number: &Number, subject: Subject) -> bool {
-    match subject {
-        Subject::Cost(Component::Goods | Component::Shipping | Component::Fees) => true,
-        Subject::ConversionRate => !matches!(number.unit, Unit::Money(_)),
-        Subject::Price
-        | Subject::OrderValue
-        | Subject::Cost(_)
-        | Subject::Orders
-        | Subject::Visits
-        | Subject::AdSpend
-        | Subject::ClickCost
-        | Subject::TargetProfit
-        | Subject::Unused => number.unit != Unit::Percent,
+    match subject.measure() {
+        Measure::Cost => true,
+        Measure::Share | Measure::PartialShare => !matches!(number.unit, Unit::Money(_)),
+        Measure::Amount
+        | Measure::MonthlyAmount
+        | Measure::MonthlyCount
+        | Measure::Count
+        | Measure::Nothing => number.unit != Unit::Percent,
     }
 }
 

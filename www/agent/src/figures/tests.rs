@@ -43,7 +43,7 @@ fn a_price_is_read_however_it_is_written() {
         ("price ($): 40", exact(40, 1)),
         ("price .99", exact(99, 100)),
     ] {
-        assert_eq!(figures(text).price, Some(expected), "{text}");
+        assert_eq!(figures(text).single(Subject::Price), Some(&expected), "{text}");
     }
 }
 
@@ -109,7 +109,7 @@ fn orders_visits_and_ad_spend_become_monthly() {
         ("14400 orders per year", exact(1_200, 1)),
         ("in the last 30 days: 1200 orders", exact(1_200, 1)),
     ] {
-        assert_eq!(figures(text).orders, Some(expected), "{text}");
+        assert_eq!(figures(text).single(Subject::Orders), Some(&expected), "{text}");
     }
     for (text, expected) in [
         ("we spend 3k a month on ads", exact(3_000, 1)),
@@ -119,7 +119,7 @@ fn orders_visits_and_ad_spend_become_monthly() {
         ("$36k yearly marketing budget", exact(3_000, 1)),
         ("Google Ads cost 3000", exact(3_000, 1)),
     ] {
-        assert_eq!(figures(text).ad_spend, Some(expected), "{text}");
+        assert_eq!(figures(text).single(Subject::AdSpend), Some(&expected), "{text}");
     }
 }
 
@@ -184,7 +184,7 @@ fn what_cannot_be_used_is_refused_with_what_to_do() {
 #[test]
 fn a_number_without_a_label_answers_only_a_single_question() {
     let asked = [Subject::ConversionRate];
-    assert_eq!(read("2.5%", &asked).figures.conversion_rate, Some(exact(1, 40)));
+    assert_eq!(read("2.5%", &asked).figures.conversion_rate(), Some(exact(1, 40)));
     assert_eq!(
         read("2.5%", &[Subject::Price, Subject::ConversionRate]).figures,
         Figures::default()
@@ -194,7 +194,7 @@ fn a_number_without_a_label_answers_only_a_single_question() {
 
 #[test]
 fn numbers_about_other_things_are_named_and_not_used() {
-    let reading = read("ROAS 3, price 40, returns 5%, founded in 2019", &[]);
+    let reading = read("ROAS 3, price 40, discount 5%, founded in 2019", &[]);
     assert_eq!(reading.figures, figures("price 40"));
     assert_eq!(reading.unplaced, ["3", "5%", "2019"]);
 }
@@ -203,13 +203,62 @@ fn numbers_about_other_things_are_named_and_not_used() {
 fn later_figures_win_and_silence_keeps_the_earlier_ones() {
     let mut known = figures("price $40, COGS 12, payment fees 3%, platform fees 10%");
     known.merge(figures("price 44, fees 5%"));
-    assert_eq!(known.price, Some(exact(44, 1)));
+    assert_eq!(known.single(Subject::Price), Some(&exact(44, 1)));
     assert_eq!(known.cost(Component::Goods), Some(fixed(exact(12, 1))));
     assert_eq!(
         known.cost(Component::Fees),
         Some(Cost { fixed: exact(0, 1), share: exact(5, 100) })
     );
     assert_eq!(known.currency, Some(crate::money::Currency::Dollar));
+}
+
+#[test]
+fn the_figures_of_a_plan_are_read_beside_those_of_the_shop() {
+    for (text, subject, expected) in [
+        ("returns 8%", Subject::Returns, exact(8, 100)),
+        ("8% of orders are returned", Subject::Returns, exact(8, 100)),
+        ("no returns", Subject::Returns, exact(0, 1)),
+        ("our CPA is $25", Subject::Cpa, exact(25, 1)),
+        ("bid cap $22", Subject::CpaCap, exact(22, 1)),
+        ("max CPA 22", Subject::CpaCap, exact(22, 1)),
+        ("infinite budget of $1 million", Subject::CampaignBudget, exact(1_000_000, 1)),
+        ("CPM $18", Subject::Cpm, exact(18, 1)),
+        ("12 video editors", Subject::Candidates, exact(12, 1)),
+        ("12 editors at $150 per test", Subject::TestFee, exact(150, 1)),
+        ("paid test fee $150", Subject::TestFee, exact(150, 1)),
+        ("3 creatives each", Subject::Creatives, exact(3, 1)),
+        ("hires: 2", Subject::Winners, exact(2, 1)),
+        ("20k listicle visits a month", Subject::PageVisits, exact(20_000, 1)),
+        ("listicle traffic 240k a year", Subject::PageVisits, exact(20_000, 1)),
+        ("click-through 30%", Subject::ClickThrough, exact(3, 10)),
+        ("listicle conversion 4%", Subject::PageConversion, exact(4, 100)),
+        ("affiliate payout $8", Subject::Payout, exact(8, 1)),
+        ("the #1 slot sells for $3,000 a month", Subject::SlotPrice, exact(3_000, 1)),
+        ("slot price 3k", Subject::SlotPrice, exact(3_000, 1)),
+    ] {
+        assert_eq!(figures(text).single(subject), Some(&expected), "{text}");
+    }
+}
+
+#[test]
+fn a_cpm_effect_is_one_figure_or_a_range() {
+    for text in ["CPM effect 40-50%", "40 to 50% lower CPMs", "cpm drop 40%-50%"] {
+        let figures = figures(text);
+        assert_eq!(figures.single(Subject::CpmEffect), Some(&exact(4, 10)), "{text}");
+        assert_eq!(figures.cpm_effect_high, Some(exact(5, 10)), "{text}");
+    }
+    let mut known = figures("CPM effect 40-50%");
+    known.merge(figures("CPM effect 45%"));
+    assert_eq!(known.single(Subject::CpmEffect), Some(&exact(45, 100)));
+    assert_eq!(known.cpm_effect_high, None);
+    assert!(refusal("CPM effect 50-40%").contains("is a range"));
+    assert!(refusal("CPM effect 40-150%").contains("stay below 100%"));
+}
+
+#[test]
+fn people_are_counted_whole() {
+    assert!(refusal("2.5 editors").contains("cannot tell how that number is meant"));
+    assert!(refusal("editors: 0").contains("above zero"));
 }
 
 proptest! {
@@ -236,7 +285,8 @@ proptest! {
         let text = crate::money::money(&exact(cents, 100), None, crate::money::Rounding::Nearest);
         let european = text.replace(',', "'").replace('.', ",").replace('\'', ".");
         for text in [format!("price {text}"), format!("{text} price"), format!("price: €{european}")] {
-            prop_assert_eq!(figures(&text).price, Some(exact(cents, 100)), "{}", text);
+            let read = figures(&text);
+            prop_assert_eq!(read.single(Subject::Price), Some(&exact(cents, 100)), "{}", text);
         }
     }
 
