@@ -6,7 +6,10 @@ import { connect, RunFailure } from "./package.mjs";
 import { server } from "./program.mjs";
 import { until } from "./server.mjs";
 
-/** Clients of a server of this test's own. */
+const rejections = [];
+process.on("unhandledRejection", (reason) => rejections.push(reason));
+
+/** A server of this test's own, somebody who talks in the session `s`, and an agent's client. */
 async function stage(t) {
   const { url, events } = await server(t);
   const client = (as, options) => {
@@ -14,33 +17,277 @@ async function stage(t) {
     t.after(() => made.close());
     return made;
   };
-  return { events, client, session: client("user/ann").session("s"), agent: client("agent/bot") };
+  const session = client("user/ann").session("s");
+  await session.ready;
+  return { events, client, session, agent: client("agent/bot") };
 }
 
-const ended = (session) => until(() => {
-  const { runs, messages } = session.transcript();
-  return runs.length > 0 && session.transcript().active.length === 0 && messages.length > 0;
-}, "every run has ended");
+/** Waits until a run of this agent stands so, and gives it. */
+async function run(session, name, ...states) {
+  let found;
+  const search = (runs) => runs.forEach((run) => {
+    if (run.agent === name && states.includes(run.state)) found = run;
+    search(run.children);
+  });
+  await until(() => (search(session.transcript().runs), found), `${name} ${states.join(" or ")}`);
+  return found;
+}
+
+const message = (session, find) => session.transcript().messages.find(find);
+const answer = (session) => message(session, ({ role }) => role === "assistant");
 
 test("an input is worked on, and what the handler returns is the run's result", async (t) => {
   const { session, agent, events } = await stage(t);
+  let seen;
   agent.serve("assistant", async (run) => {
-    assert.equal(run.session, "s");
-    assert.equal(run.input.text, "hello");
-    assert.equal(run.attempt, 1);
+    const { id, session, input, attempt, signal } = run;
+    seen = { id, session, text: input.text, attempt, aborted: signal.aborted };
     await run.write("Hi ");
     await run.write("there.");
     return { words: 2 };
   });
   await session.send("hello");
-  await ended(session);
-  const { messages, runs } = session.transcript();
+  const { id } = await run(session, "assistant", "completed");
+  assert.deepEqual(seen, { id, session: "s", text: "hello", attempt: 1, aborted: false });
+  const { messages } = session.transcript();
   assert.deepEqual(messages.map(({ role, text, state }) => [role, text, state]), [
     ["user", "hello", "sent"],
     ["assistant", "Hi there.", "completed"],
   ]);
-  assert.equal(runs[0].state, "completed");
   const end = (await events("s")).find((event) => event.kind === "run.ended");
   assert.deepEqual(end.data, { words: 2 });
   assert.deepEqual(end.from, { kind: "agent", id: "bot" });
 });
+
+test("text, reasoning and whole parts keep their order, and a part with a key takes its own place", async (t) => {
+  const { session, agent } = await stage(t);
+  agent.serve("assistant", async (run) => {
+    run.write("let me see", { type: "reasoning" });
+    run.write("One ");
+    run.write("two");
+    run.part({ type: "tool", state: "running" }, "search");
+    run.write("three");
+    await run.part({ type: "tool", state: "done" }, "search");
+  });
+  await session.send("count");
+  await run(session, "assistant", "completed");
+  assert.deepEqual(answer(session).parts, [
+    { type: "reasoning", text: "let me see" },
+    { type: "text", text: "One two" },
+    { type: "tool", state: "done" },
+    { type: "text", text: "three" },
+  ]);
+});
+
+test("a stop aborts the signal, and the run ends stopped whatever its handler does", async (t) => {
+  const { session, agent, events } = await stage(t);
+  let reason;
+  agent.serve("assistant", async (run) => {
+    await run.write("working");
+    await new Promise((resolve) => run.signal.addEventListener("abort", resolve));
+    reason = run.signal.reason.code;
+    // Neither awaited nor caught: it must not be an unhandled rejection.
+    run.write("too late");
+    await assert.rejects(run.write("much too late"), { code: "run_stopped" });
+    return { ignored: true };
+  });
+  await session.send("go");
+  await until(() => answer(session)?.text === "working");
+  const receipt = await session.stop();
+  const [end] = await receipt.ended();
+  assert.equal(end.outcome, "stopped");
+  assert.equal(reason, "run_stopped");
+  const log = await events("s");
+  assert.equal(log.at(-1).kind, "run.ended");
+  assert.equal(log.at(-1).data, undefined);
+  assert.deepEqual(log.at(-1).from, { kind: "agent", id: "bot" });
+});
+
+test("what a handler throws is told by no more than a code, unless it was meant to be read", async (t) => {
+  const { session, agent } = await stage(t);
+  const thrown = {
+    plain: new Error("the password is hunter2"),
+    meant: new RunFailure("no_data", "There is nothing about that."),
+  };
+  agent.serve("assistant", ({ input }) => {
+    throw thrown[input.text];
+  });
+  const failed = async (text) => {
+    const { id } = await session.send(text);
+    await until(() => session.transcript().runs.some((run) => run.inReplyTo === id && run.state === "failed"));
+    return session.transcript().runs.find((run) => run.inReplyTo === id).error;
+  };
+  assert.deepEqual(await failed("plain"), { code: "failed" });
+  assert.deepEqual(await failed("meant"), { code: "no_data", detail: "There is nothing about that." });
+});
+
+test("a result that is not JSON fails the run", async (t) => {
+  const { session, agent } = await stage(t);
+  agent.serve("assistant", () => 1n);
+  await session.send("go");
+  assert.deepEqual((await run(session, "assistant", "failed")).error, { code: "failed" });
+});
+
+test("history is the conversation up to the input", async (t) => {
+  const { session, agent } = await stage(t);
+  const histories = [];
+  agent.serve("assistant", async (run) => {
+    await run.write(`re: ${run.input.text}`);
+    histories.push((await run.history()).map(({ text }) => text));
+    histories.push((await run.history({ last: 1 })).map(({ text }) => text));
+  });
+  await session.send("one");
+  await session.send("two");
+  await until(() => histories.length === 4);
+  assert.deepEqual(histories, [["one"], ["one"], ["one", "re: one", "two"], ["two"]]);
+});
+
+test("a child is a run below, with an answer of its own, and resolves with what its work returns", async (t) => {
+  const { session, agent } = await stage(t);
+  agent.serve("assistant", async (run) => {
+    const found = await run.child("searcher", async (child) => {
+      assert.equal(child.input.id, run.input.id);
+      await child.write("looking");
+      return ["a", "b"];
+    });
+    await run.write(found.join(" and "));
+    await assert.rejects(run.child("breaker", () => {
+      throw new RunFailure("broken");
+    }), { code: "broken" });
+  });
+  await session.send("find");
+  const top = await run(session, "assistant", "completed");
+  assert.deepEqual(top.children.map(({ agent, parent, state }) => [agent, parent, state]), [
+    ["searcher", top.id, "completed"],
+    ["breaker", top.id, "failed"],
+  ]);
+  const texts = session.transcript().messages.map(({ run, text }) => [run, text]);
+  assert.deepEqual(texts, [[undefined, "find"], [top.children[0].id, "looking"], [top.id, "a and b"]]);
+});
+
+test("what is delegated is worked on elsewhere, below the run that delegates", async (t) => {
+  const { session, agent, client } = await stage(t);
+  let done;
+  agent.serve("assistant", async (run) => {
+    done = await run.delegate("critic", "Is this good?");
+  });
+  client("agent/other").serve("critic", async (run) => {
+    assert.equal(run.input.text, "Is this good?");
+    await run.write("It ");
+    await run.write("is.");
+    return { grade: 1 };
+  });
+  await session.send("go");
+  const top = await run(session, "assistant", "completed");
+  const [child] = top.children;
+  assert.deepEqual([child.agent, child.parent], ["critic", top.id]);
+  assert.deepEqual(done, { run: child.id, outcome: "completed", text: "It is.", data: { grade: 1 } });
+});
+
+test("a stop of a run takes its children and what it delegated with it", async (t) => {
+  const { session, agent, client } = await stage(t);
+  const stopped = [];
+  const wait = (name) => async (run) => {
+    run.write(name);
+    await new Promise((resolve) => run.signal.addEventListener("abort", resolve));
+    stopped.push(name);
+  };
+  agent.serve("assistant", async (run) => {
+    const child = run.child("child", wait("child"));
+    const delegated = run.delegate("critic", "work");
+    const [first, second] = await Promise.allSettled([child, delegated]);
+    stopped.push(first.reason.code, second.reason.code);
+  });
+  client("agent/other").serve("critic", wait("critic"));
+  await session.send("go");
+  await until(() => ["child", "critic"].every((text) => message(session, (message) => message.text === text)));
+  const { ended } = await session.stop();
+  assert.deepEqual(new Set((await ended()).map(({ outcome }) => outcome)), new Set(["stopped"]));
+  await until(() => stopped.length === 4);
+  assert.deepEqual(new Set(stopped), new Set(["child", "critic", "run_stopped"]));
+});
+
+test("a question waits for its answer, whoever gives it", async (t) => {
+  const { session, agent, client } = await stage(t);
+  agent.serve("assistant", async (run) => {
+    const answers = await Promise.all([run.ask({ sure: "one?" }), run.ask({ sure: "two?" })]);
+    await run.write(answers.join(" "));
+  });
+  await session.send("go");
+  const { asks } = await run(session, "assistant", "suspended");
+  await until(() => session.transcript().active[0].asks.length === 2);
+  assert.deepEqual(asks[0].body, { sure: "one?" });
+  const [one, two] = session.transcript().active[0].asks;
+  const other = client("user/bea").session("s");
+  await other.ready;
+  await other.answer(two.id, "no");
+  await session.answer(one.id, "yes");
+  await run(session, "assistant", "completed");
+  assert.equal(answer(session).text, "yes no");
+});
+
+test("what people say to a run comes to it while it works, and counts as used", async (t) => {
+  const { session, agent } = await stage(t);
+  agent.serve("assistant", async (run) => {
+    await run.write("ready");
+    for await (const steer of run.steers) {
+      await run.write(` ${steer.text}`);
+      if (steer.text === "stop") break;
+    }
+  });
+  await session.send("go");
+  const { id } = await run(session, "assistant", "running");
+  await until(() => answer(session)?.text === "ready");
+  await session.steer(id, "left");
+  await session.steer(id, "right");
+  await session.steer(id, "stop");
+  await run(session, "assistant", "completed");
+  assert.equal(answer(session).text, "ready left right stop");
+  const steers = session.transcript().messages.filter((message) => message.role === "user" && message.run === id);
+  assert.deepEqual(steers.map(({ text, state }) => [text, state]), [
+    ["left", "completed"], ["right", "completed"], ["stop", "completed"],
+  ]);
+});
+
+test("as many inputs are worked on at a time as it says", async (t) => {
+  const { agent, client } = await stage(t);
+  let atWork = 0;
+  let most = 0;
+  const go = [];
+  agent.serve("assistant", async () => {
+    most = Math.max(most, ++atWork);
+    await new Promise((resolve) => go.push(resolve));
+    atWork--;
+  }, { concurrency: 2, sessions: "many-*" });
+  const user = client("user/bea");
+  const sessions = [1, 2, 3, 4].map((n) => user.session(`many-${n}`));
+  const elsewhere = user.session("elsewhere");
+  for (const session of [elsewhere, ...sessions]) await session.send("go");
+  for (let done = 0; done < 4; done++) {
+    await until(() => go.length > 0);
+    go.shift()();
+  }
+  for (const session of sessions) await run(session, "assistant", "completed");
+  assert.equal(most, 2);
+  assert.deepEqual(elsewhere.transcript().runs, []);
+});
+
+test("once it is disposed of no more input comes, and what is at work goes on to its end", async (t) => {
+  const { session, agent, client } = await stage(t);
+  let finish;
+  const serving = agent.serve("assistant", (run) => new Promise((resolve) => {
+    finish = () => run.write("done").then(resolve);
+  }));
+  await session.send("one");
+  await until(() => finish);
+  serving[Symbol.dispose]();
+  await finish();
+  await run(session, "assistant", "completed");
+  assert.equal(answer(session).text, "done");
+  await session.send("two");
+  // Another one has it, since the first does not any more.
+  client("agent/next").serve("assistant", (run) => run.write("by another"));
+  await until(() => session.transcript().messages.at(-1).text === "by another");
+});
+
+test("nothing was an unhandled rejection", () => assert.deepEqual(rejections, []));
