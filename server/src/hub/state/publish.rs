@@ -87,7 +87,7 @@ impl State {
         })?;
         let Some(key) = acts::key(&draft.event) else {
             if matches!(draft.event, Event::Data(_) | Event::SessionUpdated(_)) {
-                return self.publish_one(writer, Stream::default(), draft, now);
+                return self.publish_alone(writer, draft, now);
             }
             return Err(invalid(format!(
                 "a `{}` without a producer needs an `id`, so that sending it again is harmless",
@@ -108,7 +108,7 @@ impl State {
             }
             Known::No => {
                 self.check_room(slice::from_ref(&draft))?;
-                self.publish_one(writer, Stream::default(), draft, now)
+                self.publish_alone(writer, draft, now)
             }
         }
     }
@@ -203,6 +203,18 @@ impl State {
         }
     }
 
+    /// One event without a producer: whatever it is, its writer is alive.
+    fn publish_alone(
+        &mut self,
+        writer: &Writer,
+        draft: Draft,
+        now: u64,
+    ) -> Result<Published, Refusal> {
+        let published = self.publish_one(writer, Stream::default(), draft, now)?;
+        self.renew_over_http(writer, 0, now);
+        Ok(published)
+    }
+
     /// One event, checked against the rules, with what the server adds behind it.
     fn publish_one(
         &mut self,
@@ -219,9 +231,6 @@ impl State {
             self.interrupt(&writer.principal, message, now)?;
         }
         let offset = self.push(Some(&writer.principal), stream, &draft, None, now);
-        if stream.grant == 0 {
-            self.renew_over_http(writer, 0, now);
-        }
         if let Some(run) = run_of(&draft.event) {
             self.hold(run, writer, now);
         }

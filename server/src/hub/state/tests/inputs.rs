@@ -82,6 +82,22 @@ fn over_http_every_append_renews_all_runs_of_its_writer() {
     assert_eq!(bench.last_event(), r#"{"kind":"run.ended","run":"r1","outcome":"lost"}"#);
 }
 
+// DS-5.3
+#[test]
+fn a_stop_is_a_sign_of_life_of_the_agent_that_sends_it() {
+    let mut bench = Bench::new();
+    bench.act("agent/a", r#"{"kind":"run.started","run":"r1","agent":"assistant"}"#).unwrap();
+    bench.act("agent/b", r#"{"kind":"run.started","run":"r2","agent":"writer"}"#).unwrap();
+    bench.pass(LEASE_MS - 1);
+    bench.act("agent/a", r#"{"kind":"stop.requested","id":"s1","run":"r2"}"#).unwrap();
+    bench.pass(1);
+    assert_eq!(bench.last_event(), r#"{"kind":"run.ended","run":"r2","outcome":"stopped"}"#);
+    bench.pass(LEASE_MS - 2);
+    assert_eq!(bench.log().len(), 4);
+    bench.pass(1);
+    assert_eq!(bench.last_event(), r#"{"kind":"run.ended","run":"r1","outcome":"lost"}"#);
+}
+
 // DS-5.3, DS-5.5
 #[test]
 fn a_connection_holds_its_runs_and_its_loss_starts_their_lease() {
