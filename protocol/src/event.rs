@@ -92,7 +92,7 @@ impl Event {
             Self::Steer(steer) => Some(&steer.id),
             Self::InputState(state) => Some(&state.id),
             Self::RunEnded(ended) => Some(&ended.run),
-            Self::SessionUpdated(_) => None,
+            Self::SessionUpdated(updated) => updated.id.as_ref(),
         }
     }
 

@@ -231,6 +231,7 @@ impl<'a> Fields<'a> {
             }),
             "session.updated" => Event::SessionUpdated(SessionUpdated {
                 title: read("title", self.title)?,
+                id: read("id", self.id)?,
                 data: json(self.data),
             }),
             other => {

@@ -184,6 +184,9 @@ kinds! {
         /// Shown in listings.
         #[serde(skip_serializing_if = "Option::is_none")]
         title: Option<String>,
+        /// Makes it safe to send again.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        id: Option<Id>,
         /// The app's own JSON.
         #[serde(skip_serializing_if = "Option::is_none")]
         data: Option<Json>,

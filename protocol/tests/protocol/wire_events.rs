@@ -207,6 +207,7 @@ fn typed() -> Vec<Event> {
             data: None,
         }),
         Event::SessionUpdated(SessionUpdated {
+            id: None,
             title: Some("Unit economics".to_owned()),
             data: Some(json(r#"{"pinned":true}"#)),
         }),

@@ -163,6 +163,18 @@ fn each_kind_of_writer_writes_its_own_kinds() {
 }
 
 #[test]
+fn an_old_title_that_is_sent_again_does_not_come_back() {
+    let mut bench = Bench::new();
+    let title = |id: &str, title: &str| {
+        format!(r#"{{"kind":"session.updated","title":"{title}","id":"{id}"}}"#)
+    };
+    bench.act("user/ann", &title("t1", "Spring")).unwrap();
+    bench.act("user/bob", r#"{"kind":"session.updated","title":"Summer"}"#).unwrap();
+    assert!(bench.act("user/ann", &title("t1", "Spring")).unwrap().duplicate);
+    assert_eq!(bench.state.describe().title.as_deref(), Some("Summer"));
+}
+
+#[test]
 fn the_time_stamps_of_a_session_never_go_back() {
     let mut bench = Bench::new();
     let data = r#"{"kind":"data","name":"n"}"#;
