@@ -70,9 +70,11 @@ impl State {
             self.line(id).take(levels).any(|(id, run)| is_target(id, run.stands_at))
         };
         let runs = self.in_order_of_start(|id, _| is_reached(id));
+        // What an ended run has left behind is below it, and not the run.
+        let is_cancelled = |id: &Id| if cascade { is_reached(id) } else { runs.contains(id) };
         let inputs = self.pending.iter().filter(|(offset, id)| {
             let parent = self.inputs.get(*id).and_then(|input| input.parent.as_ref());
-            seen.is_some_and(|seen| **offset <= seen) || parent.is_some_and(is_reached)
+            seen.is_some_and(|seen| **offset <= seen) || parent.is_some_and(is_cancelled)
         });
         let inputs = inputs.map(|(_, id)| id.clone()).collect();
         let mut steers: Vec<_> = runs

@@ -112,6 +112,8 @@ fn an_ended_root_with_work_below_it_can_be_stopped() {
     bench.delegated("lead", "root", "d1", "helper").unwrap();
     bench.ended("lead", "root").unwrap();
     assert_eq!(bench.offered(), ["d1 to helper"]);
+    let alone = bench.stopped("alone", r#""run":"root","cascade":false"#);
+    assert_eq!(alone, Err(ErrorCode::RunEnded));
     assert!(bench.stopped("s", r#""run":"root""#).unwrap().is_empty());
     let late = bench.started("helper", "mid", r#","in_reply_to":"d1""#);
     assert_eq!(code(late), ErrorCode::RunStopped);
