@@ -109,9 +109,9 @@ export class Entry {
     body.dataset.testid = "message";
     const text = make("div", "message-text");
     text.dataset.testid = "message-text";
+    body.append(text);
     this.#figures = new Figures();
-    body.append(text, this.#figures.element);
-    this.#foot.before(body);
+    this.#foot.before(body, this.#figures.element);
     this.#body = body;
     this.#text = new TextView(text);
     return body;

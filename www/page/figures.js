@@ -1,8 +1,8 @@
 // The figures of an answer, as a table.
 
-import { make, setText } from "./element.js";
+import { make, setData, setText } from "./element.js";
 
-/** Shows the parts `{type: "figures", rows: [{label, text}]}` of a message. */
+/** Shows the parts `{type: "figures", rows: [{name, label, value, unit, text}]}` of a message. */
 export class Figures {
   element = make("div", "figures");
   #shown = [];
@@ -17,11 +17,12 @@ export class Figures {
 
 function table({ rows }) {
   const list = make("dl", "figure-list", "figures");
-  for (const { label, value, unit, text } of rows) {
+  for (const { name, label, value, unit, text } of rows) {
     const row = make("div", "figure");
+    setData(row, "name", name);
     row.dataset.label = label;
     row.dataset.value = String(value);
-    if (unit) row.dataset.unit = unit;
+    setData(row, "unit", unit);
     const [name, number] = [make("dt"), make("dd")];
     setText(name, label);
     setText(number, text ?? String(value));

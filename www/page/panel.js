@@ -2,7 +2,7 @@
 
 import { AskView } from "./ask.js";
 import { Figures } from "./figures.js";
-import { agentName, isOpen, make, setRun, setText } from "./element.js";
+import { agentName, isOpen, make, setData, setRun, setText } from "./element.js";
 import { TextView } from "./text.js";
 
 const STATES = {
@@ -71,21 +71,23 @@ export class Panel {
 }
 
 class PanelMessage {
-  element = make("article", "message", "message");
+  element = make("div", "panel-message");
+  #article = make("article", "message", "message");
   #text;
   #figures = new Figures();
 
   constructor() {
     const text = make("div", "message-text", "message-text");
     this.#text = new TextView(text);
-    this.element.append(text, this.#figures.element);
+    this.#article.append(text);
+    this.element.append(this.#article, this.#figures.element);
   }
 
   show(message) {
-    this.element.dataset.id = message.id;
-    this.element.dataset.role = message.role;
-    this.element.dataset.state = message.state;
-    this.element.dataset.run = message.run;
+    setData(this.#article, "id", message.id);
+    setData(this.#article, "role", message.role);
+    setData(this.#article, "state", message.state);
+    setData(this.#article, "run", message.run);
     this.#text.show(message.text ?? "");
     this.#figures.show(message.parts);
   }
