@@ -133,6 +133,7 @@ export class TranscriptBuilder<A extends App = App> {
         const run = this.#run(p[at]);
         if (run) {
           run.state = p[at + 1] as RunState;
+          if (!isOpen(run.state)) run.asks = [];
           setOptional(run, "error", p[at + 2]);
           setOptional(run, "usage", p[at + 3]);
         }

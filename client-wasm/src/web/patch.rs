@@ -17,6 +17,7 @@ mod op {
     pub(super) const ASK: u64 = 7;
     pub(super) const ANSWERED: u64 = 8;
     pub(super) const TITLE: u64 = 9;
+    pub(super) const OLDER: u64 = 10;
 }
 
 /// Adds a patch: its number and then its fields, `undefined` where one is absent.
@@ -64,6 +65,15 @@ pub(super) fn write(flat: &Flat, patch: &Patch<JsNode>) {
         }
         Patch::Answered { run, ask } => {
             flat.number(op::ANSWERED).place(*run).node(ask);
+        }
+        Patch::Older { messages, runs } => {
+            flat.number(op::OLDER);
+            for nodes in [messages, runs] {
+                flat.place(nodes.len());
+                for node in nodes {
+                    flat.node(node);
+                }
+            }
         }
         Patch::Title { title } => {
             flat.number(op::TITLE).node(title);

@@ -90,6 +90,12 @@ impl Index {
         self.names.push((id.into(), slot));
     }
 
+    /// The id that was the `number`-th to be inserted.
+    #[cfg(feature = "codec")]
+    pub(super) fn name(&self, number: usize) -> Option<&str> {
+        self.names.get(number).map(|(name, _)| &**name)
+    }
+
     /// The name that an id has the most of its asked bits with.
     fn nearest(&self, id: &str) -> Option<usize> {
         let mut place = self.root?;

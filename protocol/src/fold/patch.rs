@@ -30,6 +30,20 @@ impl MessageState {
             Self::Lost => "lost",
         }
     }
+
+    /// The state of this name in a transcript.
+    #[cfg(feature = "codec")]
+    pub(super) fn parse(name: &str) -> Option<Self> {
+        Some(match name {
+            "sent" => Self::Sent,
+            "streaming" => Self::Streaming,
+            "completed" => Self::Completed,
+            "failed" => Self::Failed,
+            "stopped" => Self::Stopped,
+            "lost" => Self::Lost,
+            _ => return None,
+        })
+    }
 }
 
 /// Where a run stands.
@@ -84,6 +98,16 @@ impl RunState {
         })
     }
 
+    /// The state of this name in a transcript.
+    pub(super) fn parse(name: &str) -> Option<Self> {
+        Some(match name {
+            "running" => Self::Running,
+            "suspended" => Self::Suspended,
+            "stopping" => Self::Stopping,
+            outcome => return Self::ended(outcome),
+        })
+    }
+
     /// The state of a message of such a run.
     pub(super) const fn of_message(self) -> MessageState {
         match self {
@@ -100,7 +124,8 @@ impl RunState {
 /// which they started; both count from 0.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Patch<N> {
-    /// A message joins at the end.
+    /// A message joins at the end. A steer is one too: of role `user`, with the run it is for, `sent`
+    /// until its own [`Patch::MessageState`]; the end of that run does not change it.
     Message {
         /// Its id.
         id: N,
@@ -167,7 +192,7 @@ pub enum Patch<N> {
         /// The input it claimed.
         in_reply_to: Option<N>,
     },
-    /// A run moves to another state.
+    /// A run moves to another state. Once that is an outcome, no ask of it is open any more.
     RunState {
         /// Which run.
         run: usize,
@@ -193,6 +218,16 @@ pub enum Patch<N> {
         run: usize,
         /// The ask.
         ask: N,
+    },
+    /// Messages from before the first one join in front of it, as [`Fold::older`](super::Fold::older)
+    /// takes them in.
+    Older {
+        /// The messages, whole and as they stand in a transcript.
+        messages: Vec<N>,
+        /// Runs as in a transcript, each with its `children`. They come before the runs that are
+        /// there, and get no numbers: those the fold does not know have ended for good. Those that are
+        /// there already stay as they are, at the place they have here.
+        runs: Vec<N>,
     },
     /// The session has a title.
     Title {

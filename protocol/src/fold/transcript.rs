@@ -1,12 +1,17 @@
 //! The transcript as JSON: what the HTTP endpoint answers and an agent reads as its history. Its
 //! shape is the one of the JavaScript API.
 
-use serde::{Serialize, Serializer};
+mod message;
+mod run;
+mod snapshot;
+
 use serde_json::{Value, json};
 
+pub use self::message::Message;
+pub use self::run::Run;
+use self::snapshot::Hidden;
 use super::{Fold, Patch, RunState};
 use crate::id::LogId;
-use crate::limits::MESSAGE_MAX_PARTS;
 use crate::offset::Offset;
 
 /// The fold of a log up to an offset.
@@ -17,66 +22,15 @@ pub struct Transcript {
     offset: Offset,
     title: Option<Value>,
     messages: Vec<Message>,
+    /// Messages that were shown once.
+    hidden: Vec<Hidden>,
+    /// The place of the next message among all of the log.
+    next_order: i64,
     runs: Vec<Run>,
-}
-
-/// A message of the transcript.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Message {
-    /// Its id.
-    pub id: String,
-    /// `user` or `assistant`.
-    pub role: String,
-    /// Who wrote it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub from: Option<Value>,
-    /// When, ms since the Unix epoch.
-    pub at: u64,
-    /// Its text parts joined.
-    pub text: String,
-    /// Its parts.
-    pub parts: Vec<Value>,
-    /// The app's own JSON.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub data: Option<Value>,
-    /// The run it is from.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub run: Option<String>,
-    /// Why its run failed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub error: Option<Value>,
-    /// Where it stands.
-    #[serde(serialize_with = "state_name")]
-    pub state: super::MessageState,
-}
-
-fn state_name<S: Serializer>(
-    state: &super::MessageState,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(state.as_str())
-}
-
-/// A run of the transcript.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Run {
-    /// Its id.
-    pub id: String,
-    /// The agent's name.
-    pub agent: String,
-    /// Where it stands.
-    pub state: RunState,
-    /// The run it works for, by its place in [`Transcript::runs`].
-    pub parent: Option<usize>,
-    /// The input it claimed.
-    pub in_reply_to: Option<String>,
-    /// Open asks: `{id, body}`.
-    pub asks: Vec<Value>,
-    /// Why it failed.
-    pub error: Option<Value>,
-    /// What it used.
-    pub usage: Option<Value>,
+    /// The roots of pages of older messages.
+    older_runs: Vec<Value>,
+    /// Where the first event of the log is that it shows.
+    first: Offset,
 }
 
 impl Transcript {
@@ -89,19 +43,34 @@ impl Transcript {
             offset: Offset::ZERO,
             title: None,
             messages: Vec::new(),
+            hidden: Vec::new(),
+            next_order: 0,
             runs: Vec::new(),
+            older_runs: Vec::new(),
+            first: Offset::ZERO.next(),
         }
+    }
+
+    /// The transcript of a log from its event `first` on.
+    #[must_use]
+    pub fn part(log: LogId, first: Offset) -> Self {
+        let is_whole = first <= Offset::ZERO.next();
+        let fold = if is_whole { Fold::new() } else { Fold::part() };
+        Self { fold, offset: first.prev(), first, ..Self::new(log) }
     }
 
     /// Takes the next event of the log.
     pub fn apply(&mut self, event: &Value) {
-        if let Some(offset) = event.get("offset").and_then(Value::as_u64).and_then(Offset::new) {
-            self.offset = offset;
-        }
+        let offset = |name| event.get(name).and_then(Value::as_u64).and_then(Offset::new);
+        let last = offset("offset");
         let mut patches = Vec::new();
         self.fold.apply(event, &mut |patch| patches.push(patch));
+        let first = offset("first").or(last).unwrap_or_default();
         for patch in patches {
-            self.patch(patch);
+            self.patch(patch, first);
+        }
+        if let Some(last) = last {
+            self.offset = self.offset.max(last);
         }
     }
 
@@ -132,7 +101,11 @@ impl Transcript {
     /// The JSON of the JavaScript API's `Transcript`.
     #[must_use]
     pub fn to_json(&self) -> Value {
-        let (roots, active) = self.runs_json();
+        self.json(false)
+    }
+
+    fn json(&self, places: bool) -> Value {
+        let (roots, active) = run::tree(&self.runs, &self.older_runs, places);
         json!({
             "log": self.log,
             "offset": self.offset,
@@ -144,56 +117,7 @@ impl Transcript {
         })
     }
 
-    /// The runs that work for no other, and the open ones, each with those below it.
-    fn runs_json(&self) -> (Vec<Value>, Vec<Value>) {
-        let (mut roots, mut active) = (Vec::new(), Vec::new());
-        let mut children: Vec<Vec<Value>> = vec![Vec::new(); self.runs.len()];
-        // From the last on: a run starts after the one it works for.
-        for (index, run) in self.runs.iter().enumerate().rev() {
-            let mut below = children.get_mut(index).map(std::mem::take).unwrap_or_default();
-            below.reverse();
-            let view = self.run_json(run, below);
-            if !run.state.has_ended() {
-                active.push(view.clone());
-            }
-            match run.parent.and_then(|parent| children.get_mut(parent)) {
-                Some(siblings) => siblings.push(view),
-                None => roots.push(view),
-            }
-        }
-        roots.reverse();
-        active.reverse();
-        (roots, active)
-    }
-
-    fn run_json(&self, run: &Run, children: Vec<Value>) -> Value {
-        let mut out = json!({
-            "id": run.id,
-            "agent": run.agent,
-            "state": run.state.as_str(),
-            "children": children,
-            "asks": run.asks,
-        });
-        let optional = [
-            (
-                "parent",
-                run.parent.and_then(|parent| Some(self.runs.get(parent)?.id.clone().into())),
-            ),
-            ("inReplyTo", run.in_reply_to.clone().map(Value::from)),
-            ("error", run.error.clone()),
-            ("usage", run.usage.clone()),
-        ];
-        if let Value::Object(fields) = &mut out {
-            for (name, value) in optional {
-                if let Some(value) = value {
-                    fields.insert(name.to_owned(), value);
-                }
-            }
-        }
-        out
-    }
-
-    fn patch(&mut self, patch: Patch<Value>) {
+    fn patch(&mut self, patch: Patch<Value>, first: Offset) {
         match patch {
             Patch::Message { id, role, from, at, run, text, parts, data, state } => {
                 let parts = match (text, parts) {
@@ -212,7 +136,10 @@ impl Transcript {
                     run: owned(run),
                     error: None,
                     state,
+                    first,
+                    order: self.next_order,
                 };
+                self.next_order += 1;
                 message.join_text();
                 self.messages.push(message);
             }
@@ -222,11 +149,8 @@ impl Transcript {
                 }
             }
             Patch::Part { message, part, value } => {
-                if let Some(message) = self.messages.get_mut(message)
-                    && let Some(slot) = message.part(part)
-                {
-                    *slot = value.unwrap_or_default();
-                    message.join_text();
+                if let Some(message) = self.messages.get_mut(message) {
+                    message.set(part, value);
                 }
             }
             Patch::MessageState { message, state, error } => {
@@ -235,7 +159,11 @@ impl Transcript {
                     message.error = error;
                 }
             }
-            Patch::Truncate { messages } => self.messages.truncate(messages),
+            Patch::Truncate { messages } => {
+                let hidden = self.messages.drain(messages.min(self.messages.len())..);
+                self.hidden.extend(hidden.map(Hidden::from));
+            }
+            Patch::Older { messages, runs } => self.prepend(&messages, runs),
             Patch::Run { id, agent, parent, in_reply_to } => self.runs.push(Run {
                 id: owned(Some(id)).unwrap_or_default(),
                 agent: owned(Some(agent)).unwrap_or_default(),
@@ -245,12 +173,16 @@ impl Transcript {
                 asks: Vec::new(),
                 error: None,
                 usage: None,
+                started: first,
             }),
             Patch::RunState { run, state, error, usage } => {
                 if let Some(run) = self.runs.get_mut(run) {
                     run.state = state;
                     run.error = error;
                     run.usage = usage;
+                    if state.has_ended() {
+                        run.asks.clear();
+                    }
                 }
             }
             Patch::Ask { run, ask, body } => {
@@ -265,55 +197,6 @@ impl Transcript {
             }
             Patch::Title { title } => self.title = Some(title),
         }
-    }
-}
-
-impl Message {
-    /// The part at an index, made with empty text before it where none is; `None` past the limit.
-    fn part(&mut self, index: u64) -> Option<&mut Value> {
-        if index >= u64::from(MESSAGE_MAX_PARTS) {
-            return None;
-        }
-        let index = usize::try_from(index).ok()?;
-        while self.parts.len() <= index {
-            self.parts.push(json!({"type": "text", "text": ""}));
-        }
-        self.parts.get_mut(index)
-    }
-
-    fn append(&mut self, index: u64, part_type: Option<Value>, text: &str) {
-        let is_new = index >= self.parts.len() as u64;
-        let is_last = index.saturating_add(1) >= self.parts.len() as u64;
-        let Some(part) = self.part(index) else { return };
-        if is_new && let Some(part_type) = part_type {
-            *part = json!({"type": part_type, "text": ""});
-        }
-        if !part.is_object() {
-            *part = json!({"type": "text", "text": ""});
-        }
-        let is_text = part.get("type").and_then(Value::as_str) == Some("text");
-        match part.get_mut("text") {
-            Some(Value::String(whole)) => whole.push_str(text),
-            _ => {
-                if let Value::Object(fields) = part {
-                    fields.insert("text".to_owned(), text.into());
-                }
-            }
-        }
-        if is_text && is_last {
-            self.text.push_str(text);
-        } else if is_text {
-            self.join_text();
-        }
-    }
-
-    fn join_text(&mut self) {
-        self.text = self
-            .parts
-            .iter()
-            .filter(|part| part.get("type").and_then(Value::as_str) == Some("text"))
-            .filter_map(|part| part.get("text")?.as_str())
-            .collect();
     }
 }
 

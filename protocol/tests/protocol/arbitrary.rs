@@ -92,8 +92,9 @@ pub(crate) fn event() -> impl Strategy<Value = Event> {
         steer().prop_map(Event::Steer),
         (id(), fate()).prop_map(|(id, state)| Event::InputState(InputState { id, state })),
         run_ended().prop_map(Event::RunEnded),
-        (option::of(any::<String>()), option::of(json()))
-            .prop_map(|(title, data)| Event::SessionUpdated(SessionUpdated { title, id: None, data })),
+        (option::of(any::<String>()), option::of(json())).prop_map(|(title, data)| {
+            Event::SessionUpdated(SessionUpdated { title, id: None, data })
+        }),
     ]
 }
 

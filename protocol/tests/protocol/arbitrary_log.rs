@@ -18,6 +18,7 @@ pub(crate) struct Log {
     pub(crate) open: Vec<String>,
     /// Every run and whether it was stopped.
     runs: Vec<(String, bool)>,
+    /// Messages and steers in the order of the log.
     messages: Vec<Message>,
     asks: Vec<(String, String)>,
 }
@@ -25,14 +26,25 @@ pub(crate) struct Log {
 #[derive(Debug, Clone)]
 struct Message {
     id: String,
-    run: Option<String>,
+    author: Author,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Author {
+    User,
+    Run(String),
+    /// Waits for this run to take it in.
+    PendingSteer(String),
+    Steer,
 }
 
 /// Something a user, an agent or the server may do; it is left out where the rules forbid it.
 #[derive(Debug, Clone)]
 enum Step {
     Say { text: String, replaces: Option<prop::sample::Index> },
-    Start { answers: prop::sample::Index },
+    Start { answers: Option<prop::sample::Index>, below: Option<prop::sample::Index> },
+    Steer { run: prop::sample::Index, text: String },
+    TakeSteer { run: prop::sample::Index },
     Write { run: prop::sample::Index, message: u8, part: u32, text: String, reasoning: bool },
     SetPart { run: prop::sample::Index, message: u8, part: u32, value: Value },
     SayWhole { run: prop::sample::Index, parts: Vec<Value> },
@@ -64,7 +76,10 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         4 => (any::<String>(), prop::option::weighted(0.3, index()))
             .prop_map(|(text, replaces)| Step::Say { text, replaces }),
-        3 => index().prop_map(|answers| Step::Start { answers }),
+        4 => (prop::option::weighted(0.7, index()), prop::option::weighted(0.5, index()))
+            .prop_map(|(answers, below)| Step::Start { answers, below }),
+        2 => (index(), any::<String>()).prop_map(|(run, text)| Step::Steer { run, text }),
+        1 => index().prop_map(|run| Step::TakeSteer { run }),
         12 => (index(), 0_u8..3, part(), any::<String>(), prop::bool::weighted(0.2)).prop_map(
             |(run, message, part, text, reasoning)| Step::Write {
                 run, message, part, text, reasoning,
@@ -97,24 +112,38 @@ impl Log {
         let event = match step {
             Step::Say { text, replaces } => {
                 let id = format!("m{}", self.messages.len());
-                let replaced = replaces
-                    .filter(|_| !self.messages.is_empty())
-                    .map(|index| index.get(&self.messages).id.clone());
+                let replaced =
+                    replaces.and_then(|index| self.message(index)).map(|it| it.id.clone());
                 if let Some(place) =
-                    replaced.as_ref().and_then(|id| self.visible.iter().position(|seen| seen == id))
+                    self.messages.iter().position(|it| Some(&it.id) == replaced.as_ref())
                 {
-                    self.visible.truncate(place);
+                    let hidden = &self.messages[place..];
+                    self.visible.retain(|id| hidden.iter().all(|message| message.id != *id));
                 }
-                self.add(&id, None);
+                self.add(&id, Author::User);
                 json!({"kind": "message", "id": id, "role": "user", "text": text, "replaces": replaced})
             }
-            Step::Start { answers } => {
+            Step::Start { answers, below } => {
                 let run = format!("r{}", self.runs.len());
                 let input =
-                    (!self.messages.is_empty()).then(|| answers.get(&self.messages).id.clone());
+                    answers.and_then(|index| self.message(index)).map(|input| input.id.clone());
+                // The run that a claim works for is told by its input.
+                let parent = below.filter(|_| input.is_none() && !self.runs.is_empty());
+                let parent = parent.map(|index| index.get(&self.runs).0.clone());
                 self.runs.push((run.clone(), false));
                 self.open.push(run.clone());
-                json!({"kind": "run.started", "run": run, "agent": "assistant", "in_reply_to": input})
+                json!({"kind": "run.started", "run": run, "agent": "assistant", "in_reply_to": input, "parent": parent})
+            }
+            Step::Steer { run, text } => {
+                let run = self.unfenced(run)?;
+                let id = format!("m{}", self.messages.len());
+                self.add(&id, Author::PendingSteer(run.clone()));
+                json!({"kind": "steer", "id": id, "run": run, "text": text})
+            }
+            Step::TakeSteer { run } => {
+                let run = self.unfenced(run)?;
+                let id = self.decide_steers(&run).first()?.clone();
+                json!({"kind": "input.state", "id": id, "state": "used"})
             }
             Step::Write { run, message, part, text, reasoning } => {
                 let (run, message) = self.written(run, message)?;
@@ -128,8 +157,8 @@ impl Log {
             Step::SayWhole { run, parts } => {
                 let run = self.unfenced(run)?;
                 let id = format!("m{}", self.messages.len());
-                self.add(&id, Some(&run));
-                json!({"kind": "message", "id": id, "role": "assistant", "run": run, "parts": parts})
+                self.add(&id, Author::Run(run.clone()));
+                json!({"kind": "message", "id": id, "role": "assistant", "run": run, "parts": parts, "to": "helper"})
             }
             Step::Note { value } => json!({"kind": "data", "name": "note", "data": value}),
             Step::Suspend { run, body } => {
@@ -146,20 +175,23 @@ impl Log {
                 let run = self.open(run)?;
                 self.runs.iter_mut().filter(|(id, _)| *id == run).for_each(|run| run.1 = true);
                 let id = format!("s{}", self.events.len());
-                json!({"kind": "stop.requested", "id": id, "run": run, "runs": [run]})
+                self.push(&json!({"kind": "stop.requested", "id": id, "run": run, "runs": [run]}));
+                self.settle_steers(&run, "stopped");
+                return Some(());
             }
             Step::CancelInput { message, expired } => {
-                let input = (!self.messages.is_empty()).then(|| message.get(&self.messages))?;
-                if input.run.is_some() {
-                    return None;
-                }
+                let input = self.message(message).filter(|input| input.author == Author::User)?;
                 let state = if expired { "expired" } else { "stopped" };
                 json!({"kind": "input.state", "id": input.id, "state": state})
             }
             Step::End { run, outcome, error } => {
                 let run = self.open(run)?;
                 self.open.retain(|open| *open != run);
-                json!({"kind": "run.ended", "run": run, "outcome": outcome, "error": error})
+                self.push(
+                    &json!({"kind": "run.ended", "run": run, "outcome": outcome, "error": error}),
+                );
+                self.settle_steers(&run, "expired");
+                return Some(());
             }
             Step::Title { text } => json!({"kind": "session.updated", "title": text}),
             Step::OfLater { value } => json!({"kind": "of.later", "run": "r0", "message": value}),
@@ -173,9 +205,34 @@ impl Log {
         self.events.push(stamp(&event.to_string(), offset, 1_000 + offset.as_u64(), None, None));
     }
 
-    fn add(&mut self, id: &str, run: Option<&str>) {
-        self.messages.push(Message { id: id.to_owned(), run: run.map(str::to_owned) });
+    fn add(&mut self, id: &str, author: Author) {
+        self.messages.push(Message { id: id.to_owned(), author });
         self.visible.push(id.to_owned());
+    }
+
+    /// A message that is no steer.
+    fn message(&self, index: prop::sample::Index) -> Option<&Message> {
+        let is_steer = |it: &Message| matches!(it.author, Author::PendingSteer(_) | Author::Steer);
+        let messages: Vec<_> = self.messages.iter().filter(|it| !is_steer(it)).collect();
+        (!messages.is_empty()).then(|| *index.get(&messages))
+    }
+
+    /// A run's steers without a fate, which have one from now on.
+    fn decide_steers(&mut self, run: &str) -> Vec<String> {
+        let of_run = Author::PendingSteer(run.to_owned());
+        let pending = self.messages.iter_mut().filter(|message| message.author == of_run);
+        pending
+            .map(|steer| {
+                steer.author = Author::Steer;
+                steer.id.clone()
+            })
+            .collect()
+    }
+
+    fn settle_steers(&mut self, run: &str, state: &str) {
+        for id in self.decide_steers(run) {
+            self.push(&json!({"kind": "input.state", "id": id, "state": state}));
+        }
     }
 
     /// An open run, and one of the messages it writes; the message is made when it is new.
@@ -183,7 +240,7 @@ impl Log {
         let run = self.unfenced(run)?;
         let id = format!("{run}-{message}");
         if self.messages.iter().all(|known| known.id != id) {
-            self.add(&id, Some(&run));
+            self.add(&id, Author::Run(run.clone()));
         }
         Some((run, id))
     }

@@ -125,13 +125,18 @@ proptest! {
     fn a_message_streams_as_long_as_its_run_is_open(log in log()) {
         let transcript = fold(texts(&log.events));
         for message in transcript.messages() {
-            let is_open = message.run.as_ref().is_some_and(|run| log.open.contains(run));
+            let is_steer = message.role == "user";
+            let is_open =
+                !is_steer && message.run.as_ref().is_some_and(|run| log.open.contains(run));
             prop_assert_eq!(message.state == MessageState::Streaming, is_open, "{:?}", message);
         }
         for run in transcript.runs() {
             prop_assert_eq!(!run.state.has_ended(), log.open.contains(&run.id), "{:?}", run);
             if run.state == RunState::Suspended {
                 prop_assert!(!run.asks.is_empty());
+            }
+            if run.state.has_ended() {
+                prop_assert!(run.asks.is_empty());
             }
         }
     }
@@ -174,6 +179,7 @@ fn hostile() -> impl Strategy<Value = Value> {
         "run.resumed",
         "stop.requested",
         "input.state",
+        "steer",
         "run.ended",
         "session.updated",
     ]);

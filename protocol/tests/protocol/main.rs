@@ -13,6 +13,8 @@ mod fixtures;
 #[cfg(test)]
 mod fold_examples;
 #[cfg(test)]
+mod fold_parts;
+#[cfg(test)]
 mod fold_properties;
 #[cfg(test)]
 mod wire_errors;

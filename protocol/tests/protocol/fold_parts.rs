@@ -1,0 +1,170 @@
+//! Folds that begin in the middle of a log: what was folded before and goes on, and pages of older
+//! messages. DS-13.
+
+use durable_sessions_protocol::fold::{Fold, Patch, Transcript};
+use durable_sessions_protocol::id::LogId;
+use durable_sessions_protocol::offset::Offset;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use crate::arbitrary::{config, value};
+use crate::arbitrary_log::{Log, log};
+
+fn fold(events: &[Value]) -> Transcript {
+    let mut transcript = Transcript::new(LogId::parse("log").unwrap());
+    events.iter().for_each(|event| transcript.apply(event));
+    transcript
+}
+
+fn values(log: &Log) -> Vec<Value> {
+    log.events.iter().map(|text| serde_json::from_str(text).unwrap()).collect()
+}
+
+/// Some of the messages of a transcript, by their places, as a server answers them.
+fn cut(whole: &Transcript, events: &[Value], from: usize, to: usize) -> Value {
+    let mut json = whole.snapshot();
+    let place = |hidden: &Value| usize::try_from(hidden["place"].as_u64().unwrap()).unwrap();
+    let hidden = json["unlisted"].as_array().cloned().unwrap_or_default();
+    let mut unlisted: Vec<Value> = Vec::new();
+    for message in &whole.messages()[..from] {
+        let run = message.run.as_ref().filter(|_| message.role != "user");
+        unlisted.push(json!({"id": message.id, "run": run}));
+    }
+    for hidden in &hidden {
+        if from > 0 && place(hidden) <= from {
+            unlisted.push(json!({"id": hidden["id"], "run": hidden["run"]}));
+        } else if place(hidden) < to || to == whole.messages().len() {
+            let place = place(hidden) - from;
+            unlisted.push(json!({"id": hidden["id"], "run": hidden["run"], "place": place}));
+        }
+    }
+    json["unlisted"] = unlisted.into();
+    json["messages"] = json["messages"].as_array().unwrap()[from..to].into();
+    let begins = |event: &Value| {
+        let first = &whole.messages()[from].id;
+        event["id"] == **first || event["message"] == **first
+    };
+    json["first"] = match from {
+        0 => json!(1),
+        _ => events.iter().find(|event| begins(event)).unwrap()["offset"].clone(),
+    };
+    json["hasOlder"] = (from > 0).into();
+    json
+}
+
+proptest! {
+    #![proptest_config(config(96))]
+
+    #[test]
+    fn a_transcript_goes_on_from_its_snapshot_at_any_event(log in log()) {
+        let events = values(&log);
+        let whole = fold(&events);
+        for split in 0..=events.len() {
+            let mut transcript = Transcript::resume(&fold(&events[..split]).snapshot()).unwrap();
+            events[split..].iter().for_each(|event| transcript.apply(event));
+            prop_assert_eq!(transcript.to_json(), whole.to_json(), "split at {}", split);
+            prop_assert_eq!(transcript.snapshot(), whole.snapshot(), "split at {}", split);
+        }
+    }
+
+    #[test]
+    fn older_pages_make_the_newest_messages_the_whole_transcript(
+        log in log(),
+        marks in prop::array::uniform3(any::<prop::sample::Index>()),
+        last in 0_usize..4,
+        each in 1_usize..4,
+    ) {
+        let events = values(&log);
+        let mut marks = marks.map(|mark| mark.index(events.len() + 1));
+        marks.sort_unstable();
+        let [begin, asked, arrived] = marks;
+        // The newest messages as of some event, and on from there.
+        let then = fold(&events[..begin]);
+        let from = then.messages().len().saturating_sub(last);
+        if from == then.messages().len() && from > 0 {
+            // Nothing is shown, so there is no first event.
+            return Ok(());
+        }
+        let newest = cut(&then, &events, from, then.messages().len());
+        let mut first = newest["first"].as_u64().unwrap();
+        let mut transcript = Transcript::resume(&newest).unwrap();
+        let mut behind = Vec::new();
+        for (at, event) in events.iter().enumerate().take(arrived).skip(begin) {
+            if at >= asked && transcript.names_older(event) {
+                behind.push(event.clone());
+            }
+            transcript.apply(event);
+        }
+        // The first page is as of before it arrives, the others are of now.
+        let mut as_of = asked;
+        while first > 1 {
+            let server = fold(&events[..as_of]);
+            let order = |id: &str| events.iter().position(|event| event["id"] == *id || event["message"] == *id);
+            let to = server.messages().partition_point(|message| order(&message.id).unwrap() as u64 + 1 < first);
+            let page_from = to.saturating_sub(each);
+            if page_from == to && page_from > 0 {
+                return Ok(());
+            }
+            let page = cut(&server, &events, page_from, to);
+            if transcript.older(&page) {
+                behind.drain(..).for_each(|event| transcript.apply(&event));
+                first = page["first"].as_u64().unwrap();
+            } else {
+                prop_assert!(as_of < arrived, "a page of now is always taken");
+                behind.clear();
+            }
+            as_of = arrived;
+        }
+        for event in &events[arrived..] {
+            transcript.apply(event);
+        }
+        prop_assert_eq!(transcript.to_json(), fold(&events).to_json());
+    }
+
+    #[test]
+    fn anything_at_all_can_be_gone_on_with(log in log(), first in value(), hostile in value()) {
+        let mut snapshot = fold(&values(&log)).snapshot();
+        snapshot["first"] = first;
+        snapshot["unlisted"] = json!([hostile.clone(), {"id": "m0", "place": 1}, {"id": "m1"}]);
+        snapshot["runs"].as_array_mut().unwrap().push(hostile.clone());
+        let mut transcript = Transcript::resume(&snapshot).unwrap();
+        let _ = transcript.older(&hostile);
+        let _ = transcript.older(&snapshot);
+        values(&log).iter().for_each(|event| transcript.apply(event));
+        let _ = transcript.to_json();
+    }
+}
+
+#[test]
+fn a_fold_of_the_middle_shows_what_begins_there_and_ends_what_ends_there() {
+    let mut transcript = Transcript::part(LogId::parse("log").unwrap(), Offset::new(10).unwrap());
+    for event in [
+        json!({"offset": 10, "kind": "delta", "run": "r0", "message": "a0", "text": "Yes"}),
+        json!({"offset": 11, "kind": "run.ended", "run": "r0", "outcome": "failed", "error": "x"}),
+        json!({"offset": 12, "kind": "message", "id": "m1", "role": "user", "text": "No"}),
+    ] {
+        transcript.apply(&event);
+    }
+    let json = transcript.to_json();
+    assert_eq!(json["messages"][0]["state"], "failed");
+    assert_eq!(json["messages"][0]["error"], "x");
+    assert_eq!(json["runs"], json!([]), "nobody knows whose run it was");
+    transcript.apply(&json!({"offset": 13, "kind": "message", "id": "m2", "role": "user", "text": "?", "replaces": "m0"}));
+    assert_eq!(transcript.messages().len(), 1, "what began before hides all after it");
+}
+
+#[test]
+fn a_page_from_before_a_message_of_it_was_hidden_is_not_taken() {
+    let events = [
+        json!({"offset": 1, "kind": "message", "id": "m1", "role": "user", "text": "a"}),
+        json!({"offset": 2, "kind": "message", "id": "m2", "role": "user", "text": "b"}),
+        json!({"offset": 3, "kind": "message", "id": "m3", "role": "user", "text": "c", "replaces": "m1"}),
+    ];
+    let then = fold(&events[..2]);
+    let mut patches = 0;
+    let mut fold = Fold::resume(&cut(&then, &events, 1, 2));
+    fold.apply(&events[2], &mut |_: Patch<Value>| patches += 1);
+    assert_eq!(patches, 2, "all that is shown is hidden, and the new one shown");
+    assert!(!fold.older(&cut(&then, &events, 0, 1), &mut |_| patches += 1));
+    assert_eq!(patches, 2);
+}
