@@ -1,0 +1,372 @@
+//! The state and the model side by side: one call to both, then everything they tell is compared.
+
+use std::collections::BTreeMap;
+
+use durable_sessions_protocol::error::ErrorCode;
+use durable_sessions_protocol::id::LogId;
+use durable_sessions_protocol::offset::Offset;
+use durable_sessions_server::hub::state::{Connection, Published, Refusal, State};
+use durable_sessions_server::log::{Batch, Entry};
+use serde_json::Value;
+
+use crate::call::{Call, Publishing, claim, id};
+use crate::model::view::View;
+use crate::model::{Accepted, Answer, Grant, Model, Offered, Receipt, text};
+
+/// Fields that the server stamps on an event.
+const STAMPS: [&str; 4] = ["offset", "at", "from", "runs"];
+
+pub(crate) struct World {
+    state: State,
+    pub(crate) model: Model,
+    pub(crate) now: u64,
+    /// Counts the connections of this life of the server.
+    pub(crate) connections: u64,
+    /// On disk.
+    disk: Disk,
+    /// What the disk will have with the next sync.
+    next_disk: Disk,
+    durable: Model,
+    /// The code that each used sequence number was refused with.
+    refused: BTreeMap<(String, String, u64, u64), ErrorCode>,
+    /// The calls so far and what became of them.
+    pub(crate) trace: Vec<String>,
+    /// How often each answer was given.
+    pub(crate) answers: BTreeMap<&'static str, usize>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Disk {
+    entries: Vec<Entry>,
+    is_due: bool,
+    is_pending: bool,
+}
+
+type Outcome = Result<(), String>;
+
+impl World {
+    pub(crate) fn new() -> Self {
+        Self {
+            state: fresh(),
+            model: Model::default(),
+            now: 1_000_000_000,
+            connections: 0,
+            disk: Disk::default(),
+            next_disk: Disk::default(),
+            durable: Model::default(),
+            refused: BTreeMap::new(),
+            trace: Vec::new(),
+            answers: BTreeMap::new(),
+        }
+    }
+
+    pub(crate) fn apply(&mut self, call: Call) -> Outcome {
+        self.trace.push(format!("{:>4} {call:?}", self.trace.len() + 1));
+        let is_any_order = matches!(call, Call::Claim { .. } | Call::Pass { .. });
+        let before = self.model.tail();
+        match call {
+            Call::Publish(publishing) => self.publish(&publishing)?,
+            Call::Claim { who, producer, epoch, runs } => {
+                let number = who.connection.as_ref().map_or(0, |(number, _)| *number);
+                self.connections = self.connections.max(number);
+                let mine = self.model.claim(&who, &producer, epoch, &runs, self.now);
+                let theirs =
+                    self.state.claim(&who.writer(), &claim(&producer, epoch, &runs), self.now);
+                let theirs = theirs
+                    .map(|grant| Grant { epoch: grant.epoch, seq: grant.seq })
+                    .map_err(|problem| problem.code);
+                self.note(format!("{theirs:?}"));
+                same("attach", &mine, &theirs)?;
+            }
+            Call::Renew { who, runs } => {
+                self.model.renew(&who, &runs, self.now);
+                let runs: Vec<_> = runs.iter().map(|run| id(run)).collect();
+                self.state.renew(&who.writer(), &runs);
+            }
+            Call::Leave { connection, client } => {
+                self.model.leave(connection, self.now);
+                let gone = Connection { number: connection, client: Some(id(&client)) };
+                self.state.leave(&gone, self.now);
+            }
+            Call::Pass { ms } => {
+                self.now += ms;
+                self.model.tick(self.now);
+                self.state.tick(self.now);
+            }
+            Call::Drift { ms } => self.now += ms,
+            Call::Sync => self.sync(),
+            Call::Kill { ms, back } => {
+                self.now = if back { self.now - ms } else { self.now + ms };
+                self.kill();
+                return self.compare_tellings();
+            }
+        }
+        self.compare_written(before, is_any_order)?;
+        self.compare_tellings()
+    }
+
+    /// All connections are gone and all clocks run out.
+    pub(crate) fn settle(&mut self) -> Outcome {
+        for connection in 1..=self.connections {
+            self.apply(Call::Leave { connection, client: "gone".to_owned() })?;
+        }
+        for _ in 0..10_000 {
+            let Some(deadline) = self.model.deadline() else {
+                self.apply(Call::Sync)?;
+                self.apply(Call::Kill { ms: 1, back: false })?;
+                return Ok(());
+            };
+            self.apply(Call::Pass { ms: deadline.saturating_sub(self.now) })?;
+        }
+        Err("the clocks never run out".to_owned())
+    }
+
+    /// The stored events, synced or not.
+    pub(crate) fn log(&self) -> Vec<Value> {
+        let events = self.next_disk.entries.iter().filter_map(|entry| match entry {
+            Entry::Event { record, .. } => Some(serde_json::from_slice(&record.json).unwrap()),
+            Entry::Note(_) | Entry::Checkpoint(_) => None,
+        });
+        events.collect()
+    }
+
+    fn publish(&mut self, publishing: &Publishing) -> Outcome {
+        let who = &publishing.who;
+        let mine = self.model.publish(publishing, self.now);
+        let theirs = self.state.publish(publishing.publish(), self.now);
+        self.note(told(&theirs));
+        let name = match &theirs {
+            Ok(published) if published.duplicate => "duplicate",
+            Ok(_) => "ok",
+            Err(refusal) => refusal.problem.code.as_str(),
+        };
+        *self.answers.entry(name).or_default() += 1;
+        agree(&mine, &theirs)?;
+        // The same sequence number is refused for the same reason again.
+        if let (Some(place), Err(refusal)) = (&publishing.place, &theirs) {
+            let code = refusal.problem.code;
+            let is_recorded = !matches!(
+                code,
+                ErrorCode::LogChanged
+                    | ErrorCode::RateLimited
+                    | ErrorCode::Fenced
+                    | ErrorCode::SequenceGap
+            );
+            let known = self.model.place(&who.principal, &place.producer);
+            if is_recorded && known.is_some_and(|it| it.epoch == place.epoch && it.seq > place.seq)
+            {
+                let key = (who.principal.clone(), place.producer.clone(), place.epoch, place.seq);
+                let first = *self.refused.entry(key).or_insert(code);
+                same("the refusal of a used seq", &first, &code)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn sync(&mut self) {
+        self.disk = self.next_disk.clone();
+        self.durable = self.model.clone();
+    }
+
+    fn kill(&mut self) {
+        self.connections = 0;
+        self.next_disk = self.disk.clone();
+        self.model = self.durable.clone();
+        self.state = fresh();
+        for entry in &self.disk.entries {
+            self.state.replay(entry).unwrap();
+        }
+        self.state.finish_replay(self.now);
+        self.model.restart(self.now);
+        self.durable = self.model.clone();
+        // What was decided and never on disk may be decided otherwise.
+        let model = &self.model;
+        self.refused.retain(|(principal, producer, epoch, seq), _| {
+            model.place(principal, producer).is_some_and(|it| it.epoch == *epoch && it.seq > *seq)
+        });
+    }
+
+    /// What the step wrote: the same events at the same offsets. What the server ends on its own
+    /// account in one step may come in any order.
+    fn compare_written(&mut self, before: u64, is_any_order: bool) -> Outcome {
+        let batch = self.state.take_batch().unwrap_or_default();
+        let Batch { events, notes, due, pending, .. } = batch;
+        let mut written = Vec::new();
+        for record in events {
+            let event: Value = serde_json::from_slice(&record.json).unwrap();
+            let offset = Offset::new(event["offset"].as_u64().unwrap()).unwrap();
+            self.next_disk.entries.push(Entry::Event { offset, record });
+            self.note(format!("  {event}"));
+            written.push(event);
+        }
+        self.next_disk.entries.extend(notes.into_iter().map(Entry::Note));
+        self.next_disk.is_due = due.unwrap_or(self.next_disk.is_due);
+        self.next_disk.is_pending = pending.unwrap_or(self.next_disk.is_pending);
+
+        let facts = &self.model.facts;
+        let mut expected: Vec<(Value, Value)> = (before as usize..facts.len())
+            .map(|index| (facts[index].event.clone(), stamps(&facts[index], index as u64 + 1)))
+            .collect();
+        if is_any_order {
+            let theirs: Vec<Value> = written.iter().map(bare).collect();
+            let mine: Vec<Value> = expected.iter().map(|(event, _)| event.clone()).collect();
+            let view = self.model.view();
+            same("what the server ended", &groups(&view, &mine), &groups(&view, &theirs))?;
+            for (index, event) in theirs.into_iter().enumerate() {
+                expected[index].0 = event.clone();
+                self.model.facts_mut()[before as usize + index].event = event;
+            }
+        }
+        let theirs: Vec<(Value, Value)> =
+            written.iter().map(|event| (bare(event), only_stamps(event))).collect();
+        same("what was written", &expected, &theirs)
+    }
+
+    /// Everything a session tells of itself.
+    fn compare_tellings(&self) -> Outcome {
+        let mut offers: Vec<Offered> = self
+            .state
+            .offers()
+            .iter()
+            .map(|offer| Offered {
+                input: offer.input.to_string(),
+                agent: offer.agent.to_string(),
+                attempt: offer.attempt as usize,
+            })
+            .collect();
+        offers.sort();
+        same("offers", &self.model.offers(), &offers)?;
+        // What is over is over, however long.
+        let left = |at: Option<u64>| at.map(|at| at.saturating_sub(self.now));
+        same("deadline", &left(self.model.deadline()), &left(self.state.deadline()))?;
+        let told = self.state.describe();
+        same("tail", &self.model.tail(), &told.tail.as_u64())?;
+        same("title", &self.model.view().title, &told.title)?;
+        let mut runs: Vec<[Option<String>; 5]> = told
+            .runs
+            .iter()
+            .map(|run| {
+                [
+                    Some(run.id.to_string()),
+                    Some(run.agent.to_string()),
+                    Some(run.state.to_owned()),
+                    run.in_reply_to.as_ref().map(ToString::to_string),
+                    run.parent.as_ref().map(ToString::to_string),
+                ]
+            })
+            .collect();
+        runs.sort();
+        same("open runs", &self.model.open_runs(), &runs)?;
+        let mut orphans: Vec<[String; 6]> = self
+            .state
+            .orphans()
+            .iter()
+            .map(|it| {
+                [
+                    it.run.to_string(),
+                    it.principal.to_string(),
+                    it.producer.to_string(),
+                    it.agent.to_string(),
+                    it.input.to_string(),
+                    it.attempt.to_string(),
+                ]
+            })
+            .collect();
+        orphans.sort();
+        same("orphans", &self.model.orphans(), &orphans)?;
+        // The store's indexes find every session with a clock after a restart.
+        let has_waiting = self.model.view().waiting().next().is_some();
+        let has_open = self.model.view().open().next().is_some();
+        same("the due index", &(has_waiting || has_open), &self.next_disk.is_due)?;
+        same("the pending index", &has_waiting, &self.next_disk.is_pending)
+    }
+
+    fn note(&mut self, what: String) {
+        if let Some(last) = self.trace.last_mut() {
+            last.push_str("\n       ");
+            last.push_str(&what);
+        }
+    }
+}
+
+fn fresh() -> State {
+    State::new(LogId::parse("log").unwrap(), id("assistant"))
+}
+
+fn same<T: PartialEq + std::fmt::Debug>(what: &str, mine: &T, theirs: &T) -> Outcome {
+    if mine == theirs {
+        return Ok(());
+    }
+    Err(format!("{what} differs\n  model: {mine:?}\n  state: {theirs:?}"))
+}
+
+fn agree(mine: &Answer, theirs: &Result<Published, Refusal>) -> Outcome {
+    match (mine, theirs) {
+        (Ok(mine), Ok(theirs)) => {
+            let theirs = Accepted {
+                first: theirs.first.as_u64(),
+                last: theirs.last.as_u64(),
+                is_duplicate: theirs.duplicate,
+                receipt: theirs.receipt.as_ref().map(|it| Receipt {
+                    id: it.id.to_string(),
+                    offset: it.offset.as_u64(),
+                    runs: it.runs.iter().map(ToString::to_string).collect(),
+                }),
+            };
+            same("the ack", mine, &theirs)
+        }
+        (Err(reasons), Err(refusal)) if reasons.contains(&refusal.problem.code) => Ok(()),
+        _ => Err(format!("the answer differs\n  model: {mine:?}\n  state: {}", told(theirs))),
+    }
+}
+
+fn told(answer: &Result<Published, Refusal>) -> String {
+    match answer {
+        Ok(published) => format!("-> {published:?}"),
+        Err(refusal) => format!("-> {}: {}", refusal.problem.code, refusal.problem.detail),
+    }
+}
+
+fn bare(event: &Value) -> Value {
+    let mut event = event.clone();
+    for stamp in STAMPS {
+        event.as_object_mut().unwrap().remove(stamp);
+    }
+    event
+}
+
+fn only_stamps(event: &Value) -> Value {
+    STAMPS.iter().map(|name| ((*name).to_owned(), event[name].clone())).collect()
+}
+
+fn stamps(fact: &crate::model::view::Fact, offset: u64) -> Value {
+    let from = fact.from.as_ref().map(|from| {
+        let (kind, name) = from.split_once('/').unwrap();
+        serde_json::json!({"kind": kind, "id": name})
+    });
+    let runs = (fact.event["kind"] == "stop.requested").then_some(&fact.runs);
+    serde_json::json!({"offset": offset, "at": fact.at, "from": from, "runs": runs})
+}
+
+/// Each end with what follows from it right behind, sorted.
+fn groups(view: &View, events: &[Value]) -> Vec<Vec<String>> {
+    let mut groups: Vec<Vec<String>> = Vec::new();
+    let mut ended = "";
+    for event in events {
+        if event["kind"] == "run.ended" {
+            ended = text(event, "run");
+            groups.push(Vec::new());
+        } else {
+            let id = text(event, "id");
+            let follows = view.steer(id).is_some_and(|steer| steer.run == ended)
+                || view.input(id).is_some_and(|it| it.claims.last().is_some_and(|it| it == ended));
+            if !follows || groups.is_empty() {
+                ended = "";
+                groups.push(Vec::new());
+            }
+        }
+        groups.last_mut().unwrap().push(event.to_string());
+    }
+    groups.sort();
+    groups
+}
