@@ -34,8 +34,6 @@ pub const SOCKET_COMMAND_QUEUE_MAX: usize = 32;
 pub const SOCKET_CONTROL_QUEUE_MAX: usize = 1024;
 /// Bytes of frames handed to a socket at a time; a single larger frame goes alone.
 pub const SOCKET_WRITE_TARGET_BYTES: usize = 64 * 1024;
-/// Offers of input a socket has not taken yet. At the limit no more are made until there is room.
-pub const SOCKET_WAKE_QUEUE_MAX: usize = 64;
 /// Sessions one socket writes to or follows. Beyond it: `rate_limited`; detach from one first.
 pub const SOCKET_SESSIONS_MAX: usize = 4096;
 /// Devices of a session that are gone and counted a moment longer. Beyond it a departure is told
@@ -46,6 +44,13 @@ pub const SOCKET_CLOSE_TIMEOUT_MS: u64 = 2_000;
 /// How long a request's surplus bytes are read and dropped before it is answered `too_large`, so
 /// that the answer reaches a client that is still sending.
 pub const SURPLUS_DISCARD_MS: u64 = 2_000;
+
+/// Session names and prefixes of one worker. Beyond it: `invalid`.
+pub const SERVE_PATTERNS_MAX: usize = 1024;
+/// How long a request for work without `wait_ms` waits. Then: 204.
+pub const NEXT_WAIT_MS: u64 = 30_000;
+/// Longest `wait_ms` of a request for work. Beyond it: `invalid`.
+pub const NEXT_WAIT_MAX_MS: u64 = 60_000;
 
 /// Clients are told to come back after a random time below this when the server shuts down.
 pub const DRAIN_RETRY_SPREAD_MS: u64 = 2_000;

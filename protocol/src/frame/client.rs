@@ -161,6 +161,10 @@ frames! {
         /// How many runs at a time; 0 withdraws the offer.
         #[serde(default = "one")]
         slots: u32,
+        /// The fixed name of a worker that goes on with its runs after a restart: it is offered
+        /// this producer's open runs that no connection holds, too.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        producer: Option<Id>,
     }
     /// Fields of `ping`.
     Ping {

@@ -114,7 +114,7 @@ pub enum ServerFrame {
         /// `requested`, `deleted` or `unavailable`.
         reason: String,
     },
-    /// Input for a worker.
+    /// Work for a worker.
     Wake {
         /// Whose input.
         agent: Id,
@@ -122,8 +122,12 @@ pub enum ServerFrame {
         session: SessionId,
         /// The message.
         input: Id,
-        /// 1 for the first run that may claim it.
+        /// Counts the runs on the input from 1, this one included.
         attempt: u32,
+        /// The open run of the worker's producer to attach with and go on with. Absent: the input
+        /// waits for a run that claims it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        run: Option<Id>,
     },
     /// Who is attached, as a whole: it takes the place of the `presence` before it.
     Presence {

@@ -228,13 +228,16 @@ pub(crate) fn client_frame() -> impl Strategy<Value = ClientFrame<'static>> {
         ),
         (session(), offset(), option::of(any::<NonZeroU32>()))
             .prop_map(|(session, offset, tabs)| ClientFrame::Seen(Seen { session, offset, tabs })),
-        (request(), id(), option::of(prop::collection::vec(any::<String>(), 0..3)), any::<u32>())
-            .prop_map(|(request, agent, sessions, slots)| ClientFrame::Serve(Serve {
-                request,
-                agent,
-                sessions,
-                slots
-            })),
+        (
+            request(),
+            id(),
+            option::of(prop::collection::vec(any::<String>(), 0..3)),
+            any::<u32>(),
+            option::of(id())
+        )
+            .prop_map(|(request, agent, sessions, slots, producer)| ClientFrame::Serve(
+                Serve { request, agent, sessions, slots, producer }
+            )),
         (request(), prop::collection::vec(id(), 0..3))
             .prop_map(|(request, runs)| ClientFrame::Ping(Ping { request, runs })),
         request().prop_map(|request| ClientFrame::Pong(Pong { request })),

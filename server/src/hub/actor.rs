@@ -165,7 +165,11 @@ impl Actor {
     }
 
     fn report(&self) -> Report {
-        Report { offers: self.state.offers(), claims: self.state.claims() }
+        Report {
+            offers: self.state.offers(),
+            claims: self.state.claims(),
+            orphans: self.state.orphans(),
+        }
     }
 
     fn chunks(&self, first: Offset, batch: &Batch) -> Vec<Chunk> {

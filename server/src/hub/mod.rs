@@ -25,7 +25,7 @@ use self::actor::{Actor, Ended, MAILBOX_MAX_COMMANDS};
 pub use self::chunk::Chunk;
 use self::clock::Clock;
 use self::dispatch::Dispatcher;
-pub use self::dispatch::Wake;
+pub use self::dispatch::{Parked, Patterns, Service, Task, Wake, WakeSender, Wakes, wake_queue};
 use self::live::Live;
 pub use self::presence::{Device, Presence, Present};
 pub use self::reader::{Reader, ReaderClosed};
@@ -97,15 +97,15 @@ impl Hub {
     }
 
     /// A connection offers to work on an agent's input; with no slots it withdraws.
-    pub fn serve(
-        &self,
-        connection: &Connection,
-        agent: Id,
-        sessions: Option<Vec<String>>,
-        slots: u32,
-        wakes: mpsc::Sender<Wake>,
-    ) {
-        self.0.dispatcher.serve(connection, agent, sessions, slots, wakes);
+    pub fn serve(&self, connection: &Connection, service: Service, wakes: &WakeSender) {
+        self.0.dispatcher.serve(connection, service, wakes);
+    }
+
+    /// A request waits for one piece of work, in place of a connection.
+    #[must_use]
+    pub fn park(&self, agent: Id, sessions: Patterns) -> Parked {
+        let service = Service { agent, sessions, slots: 1, producer: None };
+        Parked::new(&self.0.dispatcher, self.connect(None), service)
     }
 
     /// The session, from the store, or made in memory: it lasts with its first event.

@@ -22,3 +22,4 @@ mod sse;
 mod static_files;
 mod store_failure;
 mod support;
+mod wake;

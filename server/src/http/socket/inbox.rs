@@ -21,8 +21,8 @@ use super::outbox::{Attaching, Order, Start};
 use super::{Ending, Socket, text_of};
 use crate::http::problem::invalid;
 use crate::http::{App, drafts};
-use crate::hub::{Connection, Publish, Session, Wake, Writer};
-use crate::limits::{SOCKET_SESSIONS_MAX, SOCKET_WAKE_QUEUE_MAX};
+use crate::hub::{Connection, Patterns, Publish, Service, Session, WakeSender, Writer, wake_queue};
+use crate::limits::SOCKET_SESSIONS_MAX;
 
 pub(super) struct Inbox<'a> {
     app: &'a App,
@@ -31,7 +31,7 @@ pub(super) struct Inbox<'a> {
     stream: SplitStream<&'a mut Socket>,
     orders: mpsc::Sender<Order>,
     /// Where input is offered, once the client serves.
-    wakes: Option<mpsc::Sender<Wake>>,
+    wakes: Option<WakeSender>,
     received: &'a LastReceived,
     /// The sessions that must hear when the connection is gone.
     joined: HashMap<SessionId, Joined>,
@@ -157,16 +157,22 @@ impl<'a> Inbox<'a> {
     }
 
     async fn serve(&mut self, serve: Serve) -> Result<(), Ending> {
-        let Serve { request, agent, sessions, slots } = serve;
-        let wakes = match &self.wakes {
-            Some(wakes) => wakes.clone(),
+        let Serve { request, agent, sessions, slots, producer } = serve;
+        let sessions = match Patterns::parse(sessions.as_deref()) {
+            Ok(sessions) => sessions,
+            Err(problem) => return self.bad(request, problem).await,
+        };
+        let producer = producer.map(|producer| (self.writer.principal.clone(), producer));
+        let service = Service { agent, sessions, slots, producer };
+        let sender = match &self.wakes {
+            Some(sender) => sender.clone(),
             None => {
-                let (wakes, offers) = mpsc::channel(SOCKET_WAKE_QUEUE_MAX);
-                self.order(Order::Serve(offers)).await?;
-                self.wakes.insert(wakes).clone()
+                let (sender, wakes) = wake_queue();
+                self.order(Order::Serve(wakes)).await?;
+                self.wakes.insert(sender).clone()
             }
         };
-        self.app.hub.serve(&self.connection, agent, sessions, slots, wakes);
+        self.app.hub.serve(&self.connection, service, &sender);
         self.send(&ServerFrame::Ack { request, first: None, last: None, receipt: None }).await
     }
 

@@ -20,7 +20,7 @@ use super::liveness::{LastReceived, Liveness, Tick};
 use super::supply::{Supplied, Supply};
 use super::{Ending, Socket};
 use crate::http::{App, Phase, reached, retry_after_ms};
-use crate::hub::{Device, Published, Refusal, Session, Wake};
+use crate::hub::{Device, Published, Refusal, Session, Task, Wake, Wakes};
 use crate::limits::{
     SOCKET_CONTROL_QUEUE_MAX, SOCKET_REQUESTS_IN_FLIGHT_MAX, SOCKET_WRITE_TARGET_BYTES,
 };
@@ -30,7 +30,7 @@ pub(super) enum Order {
     /// Send a frame, as JSON.
     Send(Utf8Bytes),
     /// Pass on the input that is offered here.
-    Serve(mpsc::Receiver<Wake>),
+    Serve(Wakes),
     /// Wait for the hub's answer to a request.
     Await(Pending),
     /// Follow a session; with a producer only once its place is granted.
@@ -79,7 +79,7 @@ pub(super) struct Outbox<'a> {
     sink: SplitSink<&'a mut Socket, Message>,
     orders: mpsc::Receiver<Order>,
     /// Of a client that serves.
-    wakes: Option<mpsc::Receiver<Wake>>,
+    wakes: Option<Wakes>,
     control: VecDeque<Utf8Bytes>,
     answers: FuturesUnordered<Pending>,
     claiming: HashMap<SessionId, Claiming>,
@@ -165,9 +165,7 @@ impl<'a> Outbox<'a> {
                     }
                 }
                 Some(wake) = next_wake(&mut self.wakes), if is_free => {
-                    self.app.metrics.wakes.add(1);
-                    let Wake { agent, session, input, attempt } = wake;
-                    self.send(&ServerFrame::Wake { agent, session, input, attempt });
+                    self.wake(wake);
                 }
                 () = timer.as_mut() => {
                     match self.liveness.tick(self.received) {
@@ -348,6 +346,16 @@ impl<'a> Outbox<'a> {
         self.send(&ServerFrame::Detached { request, session, reason });
     }
 
+    fn wake(&mut self, wake: Wake) {
+        self.app.metrics.wakes.add(1);
+        let Wake { agent, session, input, attempt, task } = wake;
+        let run = match task {
+            Task::Claim(_) => None,
+            Task::TakeOver(run) => Some(run),
+        };
+        self.send(&ServerFrame::Wake { agent, session, input, attempt, run });
+    }
+
     fn refuse(&mut self, request: Option<RequestId>, error: Problem, index: Option<usize>) {
         self.app.metrics.refuse(error.code);
         self.send(&ServerFrame::Refused { request, error, index });
@@ -355,6 +363,6 @@ impl<'a> Outbox<'a> {
 }
 
 /// The next offer; none comes to a client that does not serve.
-async fn next_wake(wakes: &mut Option<mpsc::Receiver<Wake>>) -> Option<Wake> {
-    wakes.as_mut()?.recv().await
+async fn next_wake(wakes: &mut Option<Wakes>) -> Option<Wake> {
+    Some(wakes.as_mut()?.next().await)
 }

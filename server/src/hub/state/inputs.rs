@@ -51,6 +51,8 @@ pub struct Offer {
     pub input: Id,
     /// 1 for the first run that may claim it.
     pub attempt: u32,
+    /// Where the message stands.
+    pub offset: Offset,
 }
 
 /// An open run that works on an input, and the connection that keeps its lease.
@@ -94,6 +96,7 @@ impl State {
                 agent: input.agent.clone(),
                 input: id.clone(),
                 attempt: input.attempts + 1,
+                offset: input.offset,
             });
         }
         offers

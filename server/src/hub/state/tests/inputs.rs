@@ -1,5 +1,6 @@
 use durable_sessions_protocol::error::ErrorCode;
 use durable_sessions_protocol::limits::{INPUT_EXPIRY_MS, LEASE_MS};
+use durable_sessions_protocol::offset::Offset;
 
 use super::{Bench, code, id, writer};
 use crate::hub::state::Offer;
@@ -14,8 +15,9 @@ fn start(run: &str, agent: &str, input: &str) -> String {
     format!(r#"{{"kind":"run.started","run":"{run}","agent":"{agent}","in_reply_to":"{input}"}}"#)
 }
 
-fn offer(agent: &str, input: &str, attempt: u32) -> Offer {
-    Offer { agent: id(agent), input: id(input), attempt }
+fn offer(agent: &str, input: &str, offset: u64, attempt: u32) -> Offer {
+    let offset = Offset::new(offset).unwrap();
+    Offer { agent: id(agent), input: id(input), attempt, offset }
 }
 
 // DS-7.1, DS-7.4
@@ -26,14 +28,14 @@ fn the_oldest_input_of_each_idle_agent_is_on_offer() {
     asked(&mut bench, "m2", r#","to":"assistant""#);
     asked(&mut bench, "m3", r#","to":"writer""#);
     asked(&mut bench, "m4", r#","to":null"#);
-    assert_eq!(bench.state.offers(), [offer("assistant", "m1", 1), offer("writer", "m3", 1)]);
+    assert_eq!(bench.state.offers(), [offer("assistant", "m1", 1, 1), offer("writer", "m3", 3, 1)]);
     bench.act("agent/a", &start("r1", "assistant", "m1")).unwrap();
     bench.kill();
-    assert_eq!(bench.state.offers(), [offer("writer", "m3", 1)]);
+    assert_eq!(bench.state.offers(), [offer("writer", "m3", 3, 1)]);
     // One open run at a time for an agent.
     assert_eq!(code(bench.act("agent/a", &start("r2", "assistant", "m2"))), ErrorCode::Busy);
     bench.act("agent/a", r#"{"kind":"run.ended","run":"r1","outcome":"failed"}"#).unwrap();
-    assert_eq!(bench.state.offers(), [offer("assistant", "m2", 1), offer("writer", "m3", 1)]);
+    assert_eq!(bench.state.offers(), [offer("assistant", "m2", 2, 1), offer("writer", "m3", 3, 1)]);
 }
 
 // DS-7.2
@@ -63,7 +65,7 @@ fn a_run_over_http_is_lost_when_its_writer_is_silent_for_the_lease() {
     assert_eq!(bench.log().len(), 3);
     bench.pass(1);
     assert_eq!(bench.last_event(), r#"{"kind":"run.ended","run":"r1","outcome":"lost"}"#);
-    assert_eq!(bench.state.offers(), [offer("assistant", "m1", 2)]);
+    assert_eq!(bench.state.offers(), [offer("assistant", "m1", 1, 2)]);
 }
 
 // DS-5.3
@@ -129,7 +131,7 @@ fn an_input_whose_runs_are_lost_expires_after_the_third() {
     let mut bench = Bench::new();
     asked(&mut bench, "m1", "");
     for attempt in 1..=3 {
-        assert_eq!(bench.state.offers(), [offer("assistant", "m1", attempt)]);
+        assert_eq!(bench.state.offers(), [offer("assistant", "m1", 1, attempt)]);
         let run = format!("r{attempt}");
         bench.act("agent/a", &start(&run, "assistant", "m1")).unwrap();
         bench.kill();
