@@ -1,5 +1,6 @@
 //! The server's face: WebSocket, HTTP and static files over one listener.
 
+mod agents;
 mod append;
 mod border;
 mod connect;
@@ -75,9 +76,7 @@ impl App {
         if *self.phase.borrow() == Phase::Serving {
             return Ok(());
         }
-        let mut problem = Problem::new(ErrorCode::Draining, "the server is shutting down");
-        problem.retry_after_ms = Some(retry_after_ms());
-        Err(problem)
+        Err(draining())
     }
 
     /// Keeps a shutdown waiting until the guard is dropped.
@@ -103,6 +102,12 @@ impl Drop for Open {
     }
 }
 
+fn draining() -> Problem {
+    let mut problem = Problem::new(ErrorCode::Draining, "the server is shutting down");
+    problem.retry_after_ms = Some(retry_after_ms());
+    problem
+}
+
 /// A random wait for clients of a server that shuts down, so that they do not all come back at the
 /// same moment.
 fn retry_after_ms() -> u64 {
@@ -123,7 +128,7 @@ pub(crate) fn router(app: App) -> Router {
         .route("/v1/sessions/{id}/events", events)
         .route("/v1/sessions/{id}/stop", post(stop::stop))
         .route("/v1/sessions/{id}/transcript", get(transcript::transcript))
-        .route("/v1/agents/{agent}/next", post(problem::not_supported))
+        .route("/v1/agents/{agent}/next", post(agents::next))
         .route("/healthz", get(ops::healthz))
         .route("/readyz", get(ops::readyz))
         .route("/metrics", get(ops::metrics))

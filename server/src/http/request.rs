@@ -40,11 +40,33 @@ impl<S: Send + Sync> FromRequestParts<S> for SessionPath {
 
 /// A JSON request body as text.
 pub(super) async fn json_text(headers: &HeaderMap, body: Body) -> Result<String, Problem> {
+    check_json(headers)?;
+    text(headers, body).await
+}
+
+/// The same of a request that may have none.
+pub(super) async fn json_text_if_any(
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Option<String>, Problem> {
+    let text = text(headers, body).await?;
+    if text.is_empty() {
+        return Ok(None);
+    }
+    check_json(headers)?;
+    Ok(Some(text))
+}
+
+fn check_json(headers: &HeaderMap) -> Result<(), Problem> {
     let content_type = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
     let essence = content_type.split(|&b| b == b';').next().unwrap_or_default().trim_ascii();
-    if !essence.eq_ignore_ascii_case(b"application/json") {
-        return Err(invalid("send `Content-Type: application/json`"));
+    if essence.eq_ignore_ascii_case(b"application/json") {
+        return Ok(());
     }
+    Err(invalid("send `Content-Type: application/json`"))
+}
+
+async fn text(headers: &HeaderMap, body: Body) -> Result<String, Problem> {
     let announced = headers
         .get(CONTENT_LENGTH)
         .and_then(|length| length.to_str().ok()?.parse::<usize>().ok())

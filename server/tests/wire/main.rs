@@ -14,6 +14,7 @@ mod flow;
 mod groups;
 mod http;
 mod liveness;
+mod next;
 mod presence;
 mod safety;
 mod shutdown;

@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 pub(crate) use self::client::{Client, Incoming};
-pub(crate) use self::request::Request;
+pub(crate) use self::request::{Reply, Request};
 
 /// No wait of a test is longer; one that is has failed.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
