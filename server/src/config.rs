@@ -7,6 +7,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use durable_sessions_protocol::id::Id;
 use durable_sessions_protocol::limits;
 
+use crate::limits::SESSION_IDLE_UNLOAD_MS;
+
 /// Durable, ordered sessions between AI agents and the people who talk to them.
 #[derive(Debug, Parser)]
 #[command(name = "durable-sessions", version)]
@@ -53,6 +55,10 @@ pub struct Config {
     /// The agent that gets messages addressed to nobody
     #[arg(long, env = "DURABLE_SESSIONS_DEFAULT_AGENT", default_value = "assistant", value_name = "NAME", value_parser = Id::parse)]
     pub default_agent: Id,
+
+    /// How long a session that nobody uses stays in memory, in milliseconds. Tests shorten it
+    #[arg(long, env = "DURABLE_SESSIONS_IDLE_UNLOAD_MS", default_value_t = SESSION_IDLE_UNLOAD_MS, hide = true)]
+    pub idle_unload_ms: u64,
 
     /// Clocks of a connection; the defaults are the protocol's.
     #[command(flatten)]

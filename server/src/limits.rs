@@ -59,3 +59,22 @@ pub const DRAIN_TIMEOUT_MS: u64 = 5_000;
 
 /// Largest static file that is served. Beyond it: 404.
 pub const STATIC_FILE_MAX_BYTES: u64 = 16 * 1024 * 1024;
+
+/// A session nobody reads, writes or holds leaves memory after this long. Who asks for it next waits
+/// while it is loaded.
+pub const SESSION_IDLE_UNLOAD_MS: u64 = 60_000;
+/// A checkpoint is written once this many events and notes stand behind the one before: more of them
+/// take longer to replay than a start should.
+pub const CHECKPOINT_MIN_ENTRIES: u64 = 4096;
+/// But no more often than once in so many entries for each of its bytes: what checkpoints write
+/// stays below that of the events themselves.
+pub const CHECKPOINT_BYTES_PER_ENTRY: u64 = 64;
+/// When a session leaves memory, fewer entries behind its checkpoint are not worth a new one.
+pub const CHECKPOINT_UNLOAD_MIN_ENTRIES: u64 = 64;
+/// The same for each byte of it.
+pub const CHECKPOINT_UNLOAD_BYTES_PER_ENTRY: u64 = 4096;
+
+/// Sessions in an answer to a listing that names no limit.
+pub const LISTING_DEFAULT_SESSIONS: usize = 100;
+/// Most sessions in one answer to a listing. A higher limit: 400.
+pub const LISTING_MAX_SESSIONS: usize = 1000;

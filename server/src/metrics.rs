@@ -23,8 +23,8 @@ impl Counter {
     }
 }
 
-/// How many of something there are now.
-#[derive(Debug, Default)]
+/// How many of something there are now. Clones count the same.
+#[derive(Debug, Clone, Default)]
 pub struct Gauge(Arc<AtomicU64>);
 
 impl Gauge {
@@ -59,6 +59,8 @@ pub struct Metrics {
     pub sse_streams: Gauge,
     /// Sessions followed, over all WebSockets.
     pub attaches: Gauge,
+    /// Sessions in memory.
+    pub sessions: Gauge,
     /// Requests over HTTP.
     pub http_requests: Counter,
     /// Publishes that were appended.
@@ -86,6 +88,7 @@ impl Default for Metrics {
             connections: Gauge::default(),
             sse_streams: Gauge::default(),
             attaches: Gauge::default(),
+            sessions: Gauge::default(),
             http_requests: Counter::default(),
             publishes: Counter::default(),
             duplicates: Counter::default(),
@@ -127,6 +130,7 @@ impl Metrics {
             ("connections", "Open WebSockets.", &self.connections),
             ("sse_streams", "Open SSE streams.", &self.sse_streams),
             ("attaches", "Sessions followed over WebSockets.", &self.attaches),
+            ("sessions", "Sessions in memory.", &self.sessions),
         ];
         for (name, help, gauge) in gauges {
             family(&mut out, name, help, "gauge");

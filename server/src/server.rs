@@ -74,14 +74,20 @@ impl Server {
         let failed = |error| StartError::Listen { address: config.listen, error };
         let listener = http::bind(config.listen).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        let hub = Hub::open(store, HubConfig { default_agent: config.default_agent }).await?;
+        let metrics = Metrics::default();
+        let hub = HubConfig {
+            default_agent: config.default_agent,
+            idle_unload_ms: config.idle_unload_ms,
+            sessions: metrics.sessions.clone(),
+        };
+        let hub = Hub::open(store, hub).await?;
         let (phase, phases) = watch::channel(Phase::Serving);
         let app = App::new(Shared {
             hub,
             borders: Borders { allow_origins: config.allow_origins, any_host: config.insecure },
             clocks: config.clocks,
             www: config.www,
-            metrics: Metrics::default(),
+            metrics,
             groups: Groups::default(),
             phase: phases,
             open: watch::Sender::new(0),

@@ -67,7 +67,7 @@ async fn read_all(hub: &Hub, session: &SessionId) -> Vec<Value> {
 async fn round(seed: u64) {
     let mut random = StdRng::seed_from_u64(seed);
     let store = Arc::new(MemoryStore::new());
-    let config = HubConfig { default_agent: Id::parse("assistant").unwrap() };
+    let config = HubConfig::new(Id::parse("assistant").unwrap());
     let hub = Hub::open(store.clone(), config).await.unwrap();
     let writers: Vec<_> =
         (0..PRODUCERS).map(|producer| tokio::spawn(write_all(hub.clone(), producer))).collect();

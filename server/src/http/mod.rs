@@ -123,7 +123,7 @@ pub(crate) fn router(app: App) -> Router {
         .delete(problem::not_supported);
     Router::new()
         .route("/v1/connect", get(connect::connect))
-        .route("/v1/sessions", get(problem::not_supported))
+        .route("/v1/sessions", get(sessions::list))
         .route("/v1/sessions/{id}", get(sessions::describe))
         .route("/v1/sessions/{id}/events", events)
         .route("/v1/sessions/{id}/stop", post(stop::stop))

@@ -1,23 +1,107 @@
-//! `GET /v1/sessions/{id}`: a session at a glance.
+//! `GET /v1/sessions`: which sessions there are; `GET /v1/sessions/{id}`: one at a glance.
 
-use axum::extract::State;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
+use durable_sessions_protocol::error::Problem;
 use durable_sessions_protocol::frame::Member;
+use durable_sessions_protocol::id::{LogId, SessionId};
+use durable_sessions_protocol::offset::Offset;
 use http::HeaderMap;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::App;
-use super::problem::{Refused, unavailable};
+use super::problem::{Refused, invalid, unavailable};
 use super::request::{SESSION_LOG, SessionPath, check_log, log_value};
 use crate::auth;
 use crate::hub::Description;
+use crate::limits::{LISTING_DEFAULT_SESSIONS, LISTING_MAX_SESSIONS};
+use crate::log::SessionSummary;
+
+/// Which sessions are wanted.
+#[derive(Debug, Deserialize)]
+pub(super) struct Listing {
+    prefix: Option<String>,
+    after: Option<String>,
+    limit: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Listed {
+    sessions: Vec<Line>,
+    /// `after` for the sessions behind these.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<SessionId>,
+}
+
+#[derive(Serialize)]
+struct Line {
+    id: SessionId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    title: Option<String>,
+    tail: Offset,
+    log: LogId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    updated_at: Option<u64>,
+}
+
+impl From<SessionSummary> for Line {
+    fn from(summary: SessionSummary) -> Self {
+        let SessionSummary { id, log, tail, title, updated_at } = summary;
+        Self { id, title, tail, log, updated_at }
+    }
+}
 
 #[derive(Serialize)]
 struct Glance {
     #[serde(flatten)]
     description: Description,
     presence: Vec<Member>,
+}
+
+/// Sessions with events in the order of their ids' bytes. None of them is started for it.
+pub(super) async fn list(
+    State(app): State<App>,
+    headers: HeaderMap,
+    query: Result<Query<Listing>, QueryRejection>,
+) -> Result<Response, Refused> {
+    auth::of_request(&headers)?;
+    let Query(listing) =
+        query.map_err(|error| invalid(format!("the query is not valid: {error}")))?;
+    let (prefix, after, limit) = listing.read()?;
+    // One more tells whether there are more.
+    let mut found = app.hub.list(&prefix, after.as_ref(), limit + 1).await?;
+    let is_last_page = found.len() <= limit;
+    found.truncate(limit);
+    let next = found.last().filter(|_| !is_last_page).map(|last| last.id.clone());
+    let listed = Listed { sessions: found.into_iter().map(Line::from).collect(), next };
+    let body = serde_json::to_string(&listed).unwrap_or_default();
+    let headers = [(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-store")];
+    Ok((headers, body).into_response())
+}
+
+impl Listing {
+    fn read(self) -> Result<(String, Option<SessionId>, usize), Problem> {
+        let prefix = self.prefix.unwrap_or_default();
+        if !prefix.is_empty() {
+            // Whatever an id may begin with is an id itself.
+            SessionId::parse(&prefix).map_err(|error| invalid(format!("`prefix` {error}")))?;
+        }
+        let after = self.after.as_deref().map(SessionId::parse).transpose();
+        let after = after.map_err(|error| invalid(format!("`after` {error}")))?;
+        let limit = match self.limit {
+            None => LISTING_DEFAULT_SESSIONS,
+            Some(text) => text
+                .parse()
+                .ok()
+                .filter(|limit| (1..=LISTING_MAX_SESSIONS).contains(limit))
+                .ok_or_else(|| {
+                    invalid(format!("`limit` is a whole number from 1 to {LISTING_MAX_SESSIONS}"))
+                })?,
+        };
+        Ok((prefix, after, limit))
+    }
 }
 
 /// The log's id and tail, the title, the open runs, and who follows it now.

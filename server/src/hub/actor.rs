@@ -1,8 +1,11 @@
 //! The one writer of a session. It only waits; [`State`] decides.
+//!
+//! When nobody has used the session for a while it lets go of it: with everything durable, and
+//! under the lock where handles are given out, so that none is left that speaks to nobody.
 
 use std::sync::Arc;
-use std::time::Duration;
 
+use bytes::Bytes;
 use durable_sessions_protocol::error::Problem;
 use durable_sessions_protocol::frame::{ProducerClaim, ProducerGrant};
 use durable_sessions_protocol::id::Id;
@@ -10,12 +13,16 @@ use durable_sessions_protocol::limits::BATCH_TARGET_BYTES;
 use durable_sessions_protocol::offset::Offset;
 use tokio::sync::{mpsc, oneshot};
 
+use super::Hub;
+use super::alarms::Alarm;
+use super::checkpoints::Checkpoints;
 use super::chunk::{self, Chunk};
 use super::clock::Clock;
 use super::dispatch::{Dispatcher, Report};
 use super::live::Live;
 use super::state::{Connection, Description, Publish, Published, Refusal, State, Writer};
 use crate::log::{AppendError, Batch, BoxFuture, Record};
+use crate::metrics::GaugeGuard;
 
 /// Commands that wait for a session. A full mailbox holds its senders back.
 pub(super) const MAILBOX_MAX_COMMANDS: usize = 256;
@@ -71,23 +78,40 @@ struct Flight {
     report: Report,
 }
 
+/// What became of a session that seemed to be unused.
+enum LettingGo {
+    /// The hub knows it no more.
+    Gone,
+    /// It is written down first.
+    Checkpoint(Flight),
+    /// Somebody uses it.
+    Stays,
+}
+
 /// Why an actor ended.
 #[derive(Debug)]
 pub(super) enum Ended {
-    /// Nobody holds the session any more, or the hub let go of it.
+    /// Nobody uses the session any more, or the hub let go of it.
     Closed,
     /// The store did not take a batch: what the state knew cannot be trusted.
     Failed(AppendError),
 }
 
 pub(super) struct Actor {
+    pub(super) hub: Hub,
     pub(super) live: Arc<Live>,
     pub(super) state: State,
     pub(super) mailbox: mpsc::Receiver<Command>,
     pub(super) clock: Clock,
     pub(super) dispatcher: Dispatcher,
+    pub(super) checkpoints: Checkpoints,
+    /// The title the store has.
+    pub(super) stored_title: Option<String>,
     /// Whether a lease may have changed hands since the last report, which no batch shows.
     pub(super) is_report_due: bool,
+    /// When to look whether anybody still uses the session.
+    pub(super) idle_at: u64,
+    pub(super) _open: GaugeGuard,
 }
 
 impl Actor {
@@ -107,7 +131,15 @@ impl Actor {
             if flight.is_none() {
                 flight = self.take_off(&mut answers);
             }
-            let deadline = self.state.deadline();
+            if flight.is_none() && self.idle_at <= now {
+                match self.let_go(now) {
+                    LettingGo::Gone => return Ended::Closed,
+                    LettingGo::Checkpoint(checkpoint) => flight = Some(checkpoint),
+                    LettingGo::Stays => {}
+                }
+            }
+            let idle_at = flight.is_none().then_some(self.idle_at);
+            let deadline = self.state.deadline().into_iter().chain(idle_at).min();
             let has_room = self.state.batch_bytes() < BATCH_MAX_BYTES;
             tokio::select! {
                 biased;
@@ -138,7 +170,7 @@ impl Actor {
     fn take_off(&mut self, answers: &mut Vec<Answer>) -> Option<Flight> {
         let expected_tail = self.live.tail();
         let is_report_due = std::mem::take(&mut self.is_report_due);
-        let Some(batch) = self.state.take_batch() else {
+        let Some(mut batch) = self.state.take_batch() else {
             if is_report_due {
                 self.dispatcher.report(self.live.id(), self.report());
             }
@@ -147,12 +179,53 @@ impl Actor {
             }
             return None;
         };
+        self.checkpoints.grow(batch.events.len() + batch.notes.len());
+        if self.checkpoints.is_due() {
+            batch.checkpoint = Some(self.checkpoint());
+        }
+        if self.state.title() != self.stored_title.as_deref() {
+            self.stored_title = self.state.title().map(str::to_owned);
+            batch.title.clone_from(&self.stored_title);
+        }
         let chunks = self.chunks(expected_tail.next(), &batch);
+        Some(self.flight(batch, chunks, std::mem::take(answers)))
+    }
+
+    fn flight(&self, batch: Batch, chunks: Vec<Chunk>, answers: Vec<Answer>) -> Flight {
         let live = Arc::clone(&self.live);
+        let expected_tail = live.tail();
         let done = Box::pin(async move {
             live.store().append(live.id(), live.log(), expected_tail, batch).await
         });
-        Some(Flight { done, chunks, answers: std::mem::take(answers), report: self.report() })
+        Flight { done, chunks, answers, report: self.report() }
+    }
+
+    /// The state as admitted so far; a flight with all of it takes it along.
+    fn checkpoint(&mut self) -> Bytes {
+        let checkpoint = self.state.checkpoint();
+        self.checkpoints.written(checkpoint.len());
+        checkpoint
+    }
+
+    /// Nothing was asked for a while, and all is durable: leaves memory unless the session is used.
+    fn let_go(&mut self, now: u64) -> LettingGo {
+        self.idle_at = self.hub.idle_at(now);
+        let Some(leases) = self.state.leases() else { return LettingGo::Stays };
+        if !self.hub.is_unused(&self.live, &self.mailbox) {
+            return LettingGo::Stays;
+        }
+        if self.checkpoints.is_worth_it_at_the_end() {
+            // Once it is written this looks again at once.
+            self.idle_at = now;
+            let checkpoint = Some(self.checkpoint());
+            let batch = Batch { checkpoint, ..Batch::default() };
+            return LettingGo::Checkpoint(self.flight(batch, Vec::new(), Vec::new()));
+        }
+        let alarm = self.state.deadline().map(|at| Alarm { at, leases });
+        if self.hub.unload(&self.live, &self.mailbox, alarm) {
+            return LettingGo::Gone;
+        }
+        LettingGo::Stays
     }
 
     /// The batch is durable: readers first, then the answers.
@@ -189,6 +262,7 @@ impl Actor {
 
     fn handle(&mut self, command: Command, answers: &mut Vec<Answer>) {
         let now = self.clock.now_ms();
+        self.idle_at = self.hub.idle_at(now);
         match command {
             Command::Publish(publish, to) => {
                 let result = self.state.publish(publish, now);
@@ -218,18 +292,5 @@ async fn landing(flight: Option<&mut Flight>) -> Result<(), AppendError> {
     match flight {
         Some(flight) => flight.done.as_mut().await,
         None => std::future::pending().await,
-    }
-}
-
-impl Clock {
-    /// Sleeps until a time; for ever without one.
-    async fn sleep_until(&self, time: Option<u64>) {
-        match time {
-            Some(time) => {
-                let left = time.saturating_sub(self.now_ms());
-                tokio::time::sleep(Duration::from_millis(left)).await;
-            }
-            None => std::future::pending().await,
-        }
     }
 }

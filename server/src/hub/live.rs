@@ -73,6 +73,11 @@ impl Live {
         ring.after(&self.id, after, max_bytes)
     }
 
+    /// Whether anybody reads: readers are made by handles only, so without one the answer stays no.
+    pub(super) fn has_readers(&self) -> bool {
+        self.tail.receiver_count() > 0
+    }
+
     /// Ends all readers: what the actor knew can no longer be trusted.
     pub(super) fn close(&self) {
         self.closed.store(true, std::sync::atomic::Ordering::Release);

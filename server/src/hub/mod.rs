@@ -1,10 +1,13 @@
 //! Sessions in memory: one actor each, started once, and what all of them share.
 
 mod actor;
+mod alarms;
+mod checkpoints;
 mod chunk;
 mod clock;
 mod dispatch;
 mod live;
+mod load;
 mod presence;
 mod reader;
 mod ring;
@@ -21,19 +24,23 @@ use durable_sessions_protocol::id::{Id, LogId, SessionId};
 use durable_sessions_protocol::offset::Offset;
 use tokio::sync::{OnceCell, mpsc};
 
-use self::actor::{Actor, Ended, MAILBOX_MAX_COMMANDS};
+use self::actor::{Actor, Command, Ended, MAILBOX_MAX_COMMANDS};
+use self::alarms::{Alarm, Alarms};
 pub use self::chunk::Chunk;
 use self::clock::Clock;
 use self::dispatch::Dispatcher;
 pub use self::dispatch::{Parked, Patterns, Service, Task, Wake, WakeSender, Wakes, wake_queue};
 use self::live::Live;
+use self::load::Loaded;
 pub use self::presence::{Device, Presence, Present};
 pub use self::reader::{Reader, ReaderClosed};
 pub use self::session::Session;
 pub use self::state::{
     Connection, Description, OpenRun, Publish, Published, Refusal, State, Writer,
 };
-use crate::log::{AppendError, LogStore, StoreError};
+use crate::limits::SESSION_IDLE_UNLOAD_MS;
+use crate::log::{AppendError, LogStore, SessionSummary, StoreError};
+use crate::metrics::Gauge;
 
 /// How often a failed store is tried again.
 const REOPEN_RETRY_MS: u64 = 1_000;
@@ -43,19 +50,36 @@ const REOPEN_RETRY_MS: u64 = 1_000;
 pub struct HubConfig {
     /// Who answers messages that name nobody.
     pub default_agent: Id,
+    /// How long a session that nobody uses stays in memory, in milliseconds.
+    pub idle_unload_ms: u64,
+    /// Counts the sessions in memory.
+    pub sessions: Gauge,
+}
+
+impl HubConfig {
+    /// The limits of [`crate::limits`].
+    #[must_use]
+    pub fn new(default_agent: Id) -> Self {
+        let (idle_unload_ms, sessions) = (SESSION_IDLE_UNLOAD_MS, Gauge::default());
+        Self { default_agent, idle_unload_ms, sessions }
+    }
 }
 
 /// All sessions of a server. Clones share them.
 #[derive(Clone)]
 pub struct Hub(Arc<Inner>);
 
+type Sessions = HashMap<SessionId, Arc<OnceCell<Session>>>;
+
 struct Inner {
     store: Arc<dyn LogStore>,
     config: HubConfig,
     clock: Clock,
     dispatcher: Dispatcher,
-    /// Each session starts once, however many ask for it at the same time.
-    sessions: Mutex<HashMap<SessionId, Arc<OnceCell<Session>>>>,
+    /// Each session starts once, however many ask for it at the same time, and leaves when only
+    /// this table knows it.
+    sessions: Mutex<Sessions>,
+    alarms: Alarms,
     connections: AtomicU64,
     is_reopening: AtomicBool,
     is_draining: AtomicBool,
@@ -68,7 +92,8 @@ impl std::fmt::Debug for Hub {
 }
 
 impl Hub {
-    /// Starts the sessions with running clocks or waiting input; others start when asked for.
+    /// Starts the sessions with running clocks or waiting input; others start when asked for, and
+    /// all leave memory again while nobody uses them.
     pub async fn open(store: Arc<dyn LogStore>, config: HubConfig) -> Result<Self, StoreError> {
         let hub = Self(Arc::new(Inner {
             store,
@@ -76,11 +101,14 @@ impl Hub {
             clock: Clock::start(),
             dispatcher: Dispatcher::default(),
             sessions: Mutex::default(),
+            alarms: Alarms::default(),
             connections: AtomicU64::new(0),
             is_reopening: AtomicBool::new(false),
             is_draining: AtomicBool::new(false),
         }));
+        hub.complete_indexes().await?;
         hub.start_indexed().await?;
+        tokio::spawn(hub.clone().keep_time());
         Ok(hub)
     }
 
@@ -147,6 +175,18 @@ impl Hub {
         self.lock().get(id).and_then(|cell| cell.get().cloned())
     }
 
+    /// At most `limit` sessions with events whose ids begin with `prefix`, by id, from the first
+    /// behind `after` on. Starts none of them.
+    pub async fn list(
+        &self,
+        prefix: &str,
+        after: Option<&SessionId>,
+        limit: usize,
+    ) -> Result<Vec<SessionSummary>, Problem> {
+        let found = self.0.store.list(prefix, after, limit).await;
+        found.map_err(|error| unavailable(&error.to_string()))
+    }
+
     /// Whether sessions can be read and written.
     #[must_use]
     pub fn is_ready(&self) -> bool {
@@ -175,31 +215,49 @@ impl Hub {
         Ok(())
     }
 
-    async fn start(&self, id: &SessionId) -> Result<Session, StoreError> {
-        let stored = self.0.store.meta(id).await?;
-        let log = stored.map_or_else(random_log_id, |meta| meta.log);
-        let mut state = State::new(log.clone(), self.0.config.default_agent.clone());
-        let mut cursor = None;
+    /// Wakes sessions that have left memory when one of their clocks runs out.
+    async fn keep_time(self) {
         loop {
-            let (entries, next) = self.0.store.load(id, cursor).await?;
-            for entry in &entries {
-                state.replay(entry).map_err(|problem| StoreError::Read(problem.to_string()))?;
+            let first = self.0.alarms.first();
+            let now = self.0.clock.now_ms();
+            match first {
+                Some((at, id)) if at <= now => {
+                    if self.session(&id).await.is_err() {
+                        self.0.alarms.postpone(&id, now.saturating_add(REOPEN_RETRY_MS));
+                    }
+                }
+                Some((at, _)) => tokio::select! {
+                    () = self.0.clock.sleep_until(Some(at)) => {}
+                    () = self.0.alarms.changed() => {}
+                },
+                None => self.0.alarms.changed().await,
             }
-            if next.is_none() {
-                break;
-            }
-            cursor = next;
         }
-        state.finish_replay(self.0.clock.now_ms());
-        let live = Arc::new(Live::new(id.clone(), log, Arc::clone(&self.0.store), state.tail()));
+    }
+
+    async fn start(&self, id: &SessionId) -> Result<Session, StoreError> {
+        let Loaded { mut state, checkpoints } = self.load(id).await?;
+        let now = self.0.clock.now_ms();
+        state.finish_replay(now);
+        // From here on nothing waits: the alarm is not lost with a caller that goes away.
+        if let Some(alarm) = self.0.alarms.take(id) {
+            state.resume_leases(&alarm.leases);
+        }
+        let store = Arc::clone(&self.0.store);
+        let live = Arc::new(Live::new(id.clone(), state.log().clone(), store, state.tail()));
         let (mailbox, commands) = mpsc::channel(MAILBOX_MAX_COMMANDS);
         let actor = Actor {
+            hub: self.clone(),
             live: Arc::clone(&live),
+            stored_title: state.title().map(str::to_owned),
             state,
             mailbox: commands,
             clock: self.0.clock,
             dispatcher: self.0.dispatcher.clone(),
+            checkpoints,
             is_report_due: false,
+            idle_at: self.idle_at(now),
+            _open: self.0.config.sessions.enter(),
         };
         let hub = self.clone();
         let ended_live = Arc::clone(&live);
@@ -208,6 +266,35 @@ impl Hub {
             hub.ended(&ended_live, ended);
         });
         Ok(Session::new(self.clone(), live, mailbox))
+    }
+
+    /// When a session that is used now may leave.
+    fn idle_at(&self, now: u64) -> u64 {
+        now.saturating_add(self.0.config.idle_unload_ms)
+    }
+
+    /// Whether nobody has a handle of the session or asked it anything.
+    fn is_unused(&self, live: &Arc<Live>, mailbox: &mpsc::Receiver<Command>) -> bool {
+        is_unused(&mut self.lock(), live, mailbox)
+    }
+
+    /// Lets go of a session, unless somebody uses it: as no handle is left and none can be made
+    /// meanwhile, whoever asks from now on starts it anew. Returns whether it did.
+    fn unload(
+        &self,
+        live: &Arc<Live>,
+        mailbox: &mpsc::Receiver<Command>,
+        alarm: Option<Alarm>,
+    ) -> bool {
+        let mut sessions = self.lock();
+        let is_unused = is_unused(&mut sessions, live, mailbox);
+        if is_unused {
+            if let Some(alarm) = alarm {
+                self.0.alarms.set(live.id(), alarm);
+            }
+            sessions.remove(live.id());
+        }
+        is_unused
     }
 
     fn ended(&self, live: &Arc<Live>, ended: Ended) {
@@ -237,6 +324,7 @@ impl Hub {
                 session.close();
             }
             hub.0.dispatcher.forget_sessions();
+            hub.0.alarms.clear();
             while let Err(error) = hub.0.store.reopen().await {
                 eprintln!("cannot reopen the store, trying again: {error}");
                 tokio::time::sleep(Duration::from_millis(REOPEN_RETRY_MS)).await;
@@ -248,10 +336,16 @@ impl Hub {
         });
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<SessionId, Arc<OnceCell<Session>>>> {
+    fn lock(&self) -> MutexGuard<'_, Sessions> {
         // Nothing panics while it is held.
         self.0.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn is_unused(sessions: &mut Sessions, live: &Arc<Live>, mailbox: &mpsc::Receiver<Command>) -> bool {
+    let session = sessions.get_mut(live.id()).and_then(|cell| Arc::get_mut(cell)?.get_mut());
+    // What a handle asked before it was dropped still waits in the mailbox.
+    session.is_some_and(|session| session.is_unused(live)) && mailbox.is_empty()
 }
 
 fn random_log_id() -> LogId {

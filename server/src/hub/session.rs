@@ -15,9 +15,12 @@ use super::presence::{Device, Presence, Present, Room};
 use super::reader::Reader;
 use super::state::{Connection, Description, Publish, Published, Refusal, Writer};
 
-/// An open session. Clones share it.
+/// An open session. Clones share it, and keep it in memory.
 #[derive(Debug, Clone)]
-pub struct Session {
+pub struct Session(Arc<Handle>);
+
+#[derive(Debug)]
+struct Handle {
     hub: Hub,
     live: Arc<Live>,
     mailbox: mpsc::Sender<Command>,
@@ -27,43 +30,54 @@ pub struct Session {
 impl Session {
     pub(super) fn new(hub: Hub, live: Arc<Live>, mailbox: mpsc::Sender<Command>) -> Self {
         let room = Room::new(live.id().clone());
-        Self { hub, live, mailbox, room }
+        Self(Arc::new(Handle { hub, live, mailbox, room }))
+    }
+
+    /// Whether it is of this actor, and there is no other handle, reader or guest of it. Without a
+    /// handle nobody makes any, so the answer holds for as long as this one is not cloned.
+    pub(super) fn is_unused(&mut self, of: &Arc<Live>) -> bool {
+        // Not the counts alone: this way what others did before they let go is seen too.
+        Arc::get_mut(&mut self.0).is_some_and(|handle| {
+            Arc::ptr_eq(&handle.live, of)
+                && !of.has_readers()
+                && Arc::get_mut(&mut handle.room).is_some()
+        })
     }
 
     /// Its id.
     #[must_use]
     pub fn id(&self) -> &SessionId {
-        self.live.id()
+        self.0.live.id()
     }
 
     /// Its log's id.
     #[must_use]
     pub fn log(&self) -> &LogId {
-        self.live.log()
+        self.0.live.log()
     }
 
     /// The last durable offset.
     #[must_use]
     pub fn tail(&self) -> Offset {
-        self.live.tail()
+        self.0.live.tail()
     }
 
     /// Reads on from a cursor.
     #[must_use]
     pub fn reader(&self, after: Offset) -> Reader {
-        Reader::new(Arc::clone(&self.live), after)
+        Reader::new(Arc::clone(&self.0.live), after)
     }
 
     /// A device follows the session until the guard is dropped, and hears who else does.
     #[must_use]
     pub fn enter(&self, device: Device) -> (Present, Presence) {
-        self.room.enter(device)
+        self.0.room.enter(device)
     }
 
     /// Who follows the session now, as far as it is listed.
     #[must_use]
     pub fn members(&self) -> Vec<Member> {
-        self.room.members()
+        self.0.room.members()
     }
 
     /// Asks for a publish. Commands are taken in the order of these calls; the answer comes when
@@ -71,7 +85,7 @@ impl Session {
     /// store failed: whether the publish took effect is not known.
     pub async fn publish(&self, publish: Publish) -> oneshot::Receiver<Result<Published, Refusal>> {
         let (to, answer) = oneshot::channel();
-        if self.hub.is_draining() {
+        if self.0.hub.is_draining() {
             // The receiver is right here.
             let _ = to.send(Err(draining().into()));
         } else {
@@ -87,7 +101,7 @@ impl Session {
         claim: ProducerClaim,
     ) -> oneshot::Receiver<Result<ProducerGrant, Problem>> {
         let (to, answer) = oneshot::channel();
-        if self.hub.is_draining() {
+        if self.0.hub.is_draining() {
             let _ = to.send(Err(draining()));
         } else {
             self.send(Command::Claim(writer, claim, to)).await;
@@ -120,12 +134,12 @@ impl Session {
     }
 
     pub(super) fn close(&self) {
-        self.live.close();
+        self.0.live.close();
     }
 
     async fn send(&self, command: Command) {
         // A closed mailbox drops the command, and with it the answer's sender.
-        let _ = self.mailbox.send(command).await;
+        let _ = self.0.mailbox.send(command).await;
     }
 }
 

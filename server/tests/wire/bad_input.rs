@@ -293,7 +293,7 @@ async fn every_bad_request_has_its_status_and_code() {
         ("a wrong session id", Request::get("/v1/sessions/a%20b/events"), 400, "invalid"),
         ("a session id in bad UTF-8", Request::get("/v1/sessions/%ff/events"), 400, "invalid"),
         ("a wrong method", Request::new("PATCH", events), 405, "invalid"),
-        ("a listing", Request::get("/v1/sessions"), 501, "not_supported"),
+        ("a listing of none", Request::get("/v1/sessions?limit=0"), 400, "invalid"),
         ("a user's wish for work", Request::new("POST", "/v1/agents/a/next"), 403, "forbidden"),
         ("a PUT", Request::new("PUT", events), 501, "not_supported"),
         ("a DELETE", Request::new("DELETE", events), 501, "not_supported"),

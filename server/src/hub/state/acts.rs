@@ -6,17 +6,18 @@ use durable_sessions_protocol::event::{Event, Principal};
 use durable_sessions_protocol::id::Id;
 use durable_sessions_protocol::json;
 use durable_sessions_protocol::offset::Offset;
+use serde::{Deserialize, Serialize};
 
 /// Fields of a stored event that its writer did not send.
 const STAMPS: &[&str] = &["offset", "at", "from", "runs"];
 
 /// The acts of a session by their id. Ids last as long as the log.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Acts(HashMap<(Class, Id), Act>);
 
 /// Starting a run and ending it carry the same id and are two acts; so do and are an ask and its
 /// answer, and a message and its fate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(super) enum Class {
     Act,
     RunStart,
@@ -25,7 +26,7 @@ pub(super) enum Class {
     Fate,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Act {
     pub(super) offset: Offset,
     by: Principal,

@@ -4,6 +4,7 @@ use durable_sessions_protocol::error::{ErrorCode, Problem};
 use durable_sessions_protocol::event::{RunResumed, RunSuspended};
 use durable_sessions_protocol::id::Id;
 use durable_sessions_protocol::limits::{ASK_EXPIRY_MAX_MS, ASK_EXPIRY_MIN_MS, ASK_EXPIRY_MS};
+use serde::{Deserialize, Serialize};
 
 use super::State;
 use super::acts::Class;
@@ -11,7 +12,7 @@ use super::publish::invalid;
 use super::rules::{not_found, run_ended, run_stopped};
 
 /// A question without an answer.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Ask {
     pub(super) id: Id,
     /// When its run is given up.

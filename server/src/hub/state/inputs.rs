@@ -6,19 +6,20 @@ use durable_sessions_protocol::event::{
 use durable_sessions_protocol::id::Id;
 use durable_sessions_protocol::limits::{INPUT_EXPIRY_MS, INPUT_MAX_ATTEMPTS};
 use durable_sessions_protocol::offset::Offset;
+use serde::{Deserialize, Serialize};
 
 use super::State;
 use super::runs::{Lease, Owner, Run};
 
 /// What the rules know of a message.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct MessageInfo {
     /// The run that writes it; `None` for a user's.
     pub(super) run: Option<Id>,
 }
 
 /// A message for an agent.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Input {
     pub(super) agent: Id,
     /// The run that delegated it.
@@ -34,7 +35,7 @@ pub(super) struct Input {
 }
 
 /// Where an input stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Fate {
     Pending,
     Claimed(Id),

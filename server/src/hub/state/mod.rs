@@ -8,6 +8,7 @@
 
 mod acts;
 mod asks;
+mod checkpoint;
 mod clocks;
 mod evolve;
 mod inputs;
@@ -31,7 +32,7 @@ use durable_sessions_protocol::event::{Draft, Principal};
 use durable_sessions_protocol::frame::{ProducerSeq, StopReceipt};
 use durable_sessions_protocol::id::{Id, LogId};
 use durable_sessions_protocol::offset::Offset;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use self::acts::Acts;
 pub use self::inputs::{Claim, Offer, Orphan};
@@ -135,7 +136,7 @@ pub struct OpenRun {
 }
 
 /// Everything the rules of one session rest on.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub struct State {
     log: LogId,
     default_agent: Id,
@@ -158,8 +159,10 @@ pub struct State {
     asks: HashMap<Id, Id>,
     producers: Producers,
     /// What the next append commits.
+    #[serde(skip)]
     batch: Batch,
     /// Whether the session stands in the store's `due` and `pending` indexes.
+    #[serde(skip)]
     indexed: (bool, bool),
 }
 

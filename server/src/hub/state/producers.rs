@@ -11,6 +11,7 @@ use durable_sessions_protocol::event::Principal;
 use durable_sessions_protocol::frame::{ProducerClaim, ProducerGrant, ProducerSeq};
 use durable_sessions_protocol::id::Id;
 use durable_sessions_protocol::offset::Offset;
+use serde::{Deserialize, Serialize};
 
 use super::note::Note;
 use super::{Connection, Refusal, State, Writer};
@@ -18,7 +19,7 @@ use super::{Connection, Refusal, State, Writer};
 pub(super) type Key = (Principal, Id);
 
 /// All producers of a session.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Producers {
     current: HashMap<Key, Producer>,
     /// Grant number - 1 to whom it was granted.
@@ -27,25 +28,27 @@ pub(super) struct Producers {
     outcomes: HashMap<u32, Outcomes>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct Producer {
     grant: u32,
     epoch: u64,
     /// The newest connection that has claimed it, open or not: what an older one still asks for
     /// comes too late either way.
+    #[serde(skip)]
     holder: Option<Connection>,
 }
 
 /// What became of the publishes under one grant.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Outcomes {
     next_seq: u64,
     accepted: Vec<Span>,
+    #[serde(with = "super::checkpoint::refusals")]
     refused: BTreeMap<u64, Refusal>,
 }
 
 /// Consecutive publishes of equally many events at consecutive offsets.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct Span {
     seq: u64,
     publishes: u64,

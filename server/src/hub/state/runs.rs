@@ -3,12 +3,13 @@
 use durable_sessions_protocol::event::{Outcome, Principal};
 use durable_sessions_protocol::id::Id;
 use durable_sessions_protocol::offset::Offset;
+use serde::{Deserialize, Serialize};
 
 use super::asks::Ask;
 use super::{Connection, State, Writer};
 
 /// One run of the session.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Run {
     pub(super) agent: Id,
     pub(super) owner: Owner,
@@ -24,6 +25,8 @@ pub(super) struct Run {
     pub(super) fence_until: Option<u64>,
     /// It was stopped with all that is below it, now and later.
     pub(super) is_cut: bool,
+    /// Not in checkpoints: whoever loads a session knows better.
+    #[serde(skip, default = "Lease::unknown")]
     pub(super) lease: Lease,
     /// How long it may live without a sign of life.
     pub(super) lease_ms: u64,
@@ -45,7 +48,7 @@ impl Run {
 }
 
 /// Whose run it is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Owner {
     /// A producer in any epoch, named by the grant under which the run started.
     Grant(u32),
@@ -60,6 +63,13 @@ pub(super) enum Lease {
     Held(u64),
     /// Until this time.
     Until(u64),
+}
+
+impl Lease {
+    /// Of a run that is read back: [`State::finish_replay`] gives it its term.
+    const fn unknown() -> Self {
+        Self::Until(0)
+    }
 }
 
 impl State {

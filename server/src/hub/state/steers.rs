@@ -4,13 +4,14 @@ use durable_sessions_protocol::error::{ErrorCode, Problem};
 use durable_sessions_protocol::event::{self, InputFate, InputState};
 use durable_sessions_protocol::id::Id;
 use durable_sessions_protocol::offset::Offset;
+use serde::{Deserialize, Serialize};
 
 use super::publish::Stream;
 use super::rules::{not_found, run_ended, run_stopped, taken};
 use super::{State, Writer};
 
 /// A steer of the log.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Steer {
     pub(super) run: Id,
     pub(super) offset: Offset,

@@ -6,6 +6,7 @@ use durable_sessions_protocol::frame::StopReceipt;
 use durable_sessions_protocol::id::Id;
 use durable_sessions_protocol::limits::STOP_GRACE_MS;
 use durable_sessions_protocol::offset::Offset;
+use serde::{Deserialize, Serialize};
 
 use super::State;
 use super::evolve::Meta;
@@ -13,7 +14,7 @@ use super::inputs::Fate;
 use super::rules::{not_found, run_ended};
 
 /// An admitted stop.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct StopInfo {
     pub(super) offset: Offset,
     pub(super) runs: Vec<Id>,

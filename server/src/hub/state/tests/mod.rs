@@ -1,6 +1,7 @@
 //! Behaviour of the rules, one file per noun.
 
 mod asks;
+mod checkpoints;
 mod double_texting;
 mod exactly_once;
 mod inputs;

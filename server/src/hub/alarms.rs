@@ -1,0 +1,112 @@
+//! When sessions that are not in memory have to be: a run's lease ends, an input or an ask expires.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use durable_sessions_protocol::id::{Id, SessionId};
+use tokio::sync::Notify;
+
+/// Why a session comes back, and what its clocks showed when it left.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Alarm {
+    /// When, in milliseconds.
+    pub(super) at: u64,
+    /// Open runs and when their leases end. The log does not tell: every sign of life moves them.
+    pub(super) leases: Vec<(Id, u64)>,
+}
+
+/// The alarms of all sessions that left memory, at most one each.
+#[derive(Debug, Default)]
+pub(super) struct Alarms {
+    table: Mutex<Table>,
+    /// The earliest alarm may be another one.
+    changed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    by_session: HashMap<SessionId, Alarm>,
+    by_time: BTreeSet<(u64, SessionId)>,
+}
+
+impl Alarms {
+    /// Sets a session's alarm.
+    pub(super) fn set(&self, session: &SessionId, alarm: Alarm) {
+        let mut table = self.lock();
+        table.take(session);
+        table.by_time.insert((alarm.at, session.clone()));
+        table.by_session.insert(session.clone(), alarm);
+        drop(table);
+        self.changed.notify_one();
+    }
+
+    /// The session is in memory: its own clocks run.
+    pub(super) fn take(&self, session: &SessionId) -> Option<Alarm> {
+        self.lock().take(session)
+    }
+
+    /// The session did not come: tries again at another time.
+    pub(super) fn postpone(&self, session: &SessionId, at: u64) {
+        let alarm = self.take(session);
+        if let Some(alarm) = alarm {
+            self.set(session, Alarm { at, ..alarm });
+        }
+    }
+
+    /// Forgets them all.
+    pub(super) fn clear(&self) {
+        *self.lock() = Table::default();
+    }
+
+    /// The earliest alarm.
+    pub(super) fn first(&self) -> Option<(u64, SessionId)> {
+        self.lock().by_time.first().cloned()
+    }
+
+    /// Returns when an alarm was set since it was last awaited.
+    pub(super) async fn changed(&self) {
+        self.changed.notified().await;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Table> {
+        // Nothing panics while it is held.
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Table {
+    fn take(&mut self, session: &SessionId) -> Option<Alarm> {
+        let alarm = self.by_session.remove(session)?;
+        self.by_time.remove(&(alarm.at, session.clone()));
+        Some(alarm)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn session(name: &str) -> SessionId {
+        SessionId::parse(name).unwrap()
+    }
+
+    fn alarm(at: u64) -> Alarm {
+        Alarm { at, leases: Vec::new() }
+    }
+
+    #[test]
+    fn a_session_has_one_alarm_and_the_earliest_is_first() {
+        let alarms = Alarms::default();
+        alarms.set(&session("a"), alarm(5));
+        alarms.set(&session("b"), alarm(3));
+        alarms.set(&session("b"), alarm(7));
+        assert_eq!(alarms.first(), Some((5, session("a"))));
+        alarms.postpone(&session("a"), 9);
+        assert_eq!(alarms.first(), Some((7, session("b"))));
+        assert_eq!(alarms.take(&session("b")), Some(alarm(7)));
+        assert_eq!(alarms.take(&session("b")), None);
+        assert_eq!(alarms.first(), Some((9, session("a"))));
+        alarms.postpone(&session("b"), 1);
+        assert_eq!(alarms.first(), Some((9, session("a"))), "what is gone stays gone");
+    }
+}
