@@ -13,6 +13,8 @@ pub mod id;
 #[cfg(feature = "codec")]
 pub mod json;
 pub mod limits;
+#[cfg(feature = "codec")]
+pub mod merge;
 pub mod offset;
 pub mod quote;
 

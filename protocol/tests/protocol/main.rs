@@ -17,6 +17,8 @@ mod fold_parts;
 #[cfg(test)]
 mod fold_properties;
 #[cfg(test)]
+mod merging;
+#[cfg(test)]
 mod wire_errors;
 #[cfg(test)]
 mod wire_events;
