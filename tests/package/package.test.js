@@ -20,10 +20,12 @@ const executablePath =
 
 const PAGE_TIMEOUT_MS = 10_000;
 
-// The import starts nothing; the first use starts one core, which shows what is being sent.
+// The import starts nothing; the first use starts one core, which shows what is being sent; who serves an
+// agent loads and starts another.
 const worked = {
   startedByImport: 0,
   startedByUse: 1,
+  startedByServing: 1,
   status: "connecting",
   sent: [{ text: "hello", state: "sending" }],
   afterClose: "closed",
@@ -87,10 +89,12 @@ test("its types are what a strict project, of modules or of CommonJS, takes", as
   await run(process.execPath, [tsc, "--project", project]).catch(({ stdout }) => assert.fail(stdout));
 });
 
-test("the entry for Workers imports the core as a module and carries no copy of it", () => {
-  const text = readFileSync(join(project, "node_modules/durable-sessions/dist/workerd.js"), "utf8");
-  assert.match(text, /^import \w+ from "\.\/client\.wasm";$/m);
-  assert.doesNotMatch(text, /[ -~]{1000}/);
+test("the entry for Workers imports each core as a module and carries no copy of it", () => {
+  for (const [file, module] of [["workerd", "client"], ["agent.workerd", "agent"]]) {
+    const text = readFileSync(join(project, `node_modules/durable-sessions/dist/${file}.js`), "utf8");
+    assert.match(text, new RegExp(`^import \\w+ from "\\./${module}\\.wasm";$`, "m"));
+    assert.doesNotMatch(text, /[ -~]{1000}/);
+  }
 });
 
 async function served(root, page) {

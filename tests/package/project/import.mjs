@@ -1,4 +1,4 @@
 import { use } from "./use.js";
 import * as api from "durable-sessions";
 
-console.log(JSON.stringify(use(api)));
+console.log(JSON.stringify(await use(api)));

@@ -1,4 +1,4 @@
 import { use } from "./use.js";
 import * as api from "durable-sessions";
 
-globalThis.result = use(api);
+globalThis.result = await use(api);

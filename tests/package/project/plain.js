@@ -1,4 +1,4 @@
 import { use } from "./use.js";
 import * as api from "./node_modules/durable-sessions/dist/index.js";
 
-globalThis.result = use(api);
+globalThis.result = await use(api);

@@ -1,3 +1,3 @@
 const api = require("durable-sessions");
 
-import("./use.js").then(({ use }) => console.log(JSON.stringify(use(api))));
+import("./use.js").then(({ use }) => use(api)).then((result) => console.log(JSON.stringify(result)));

@@ -1,5 +1,7 @@
 import { use } from "./use.js";
 import * as api from "./node_modules/durable-sessions/dist/slim.js";
 
-await api.load(new URL("./node_modules/durable-sessions/dist/client.wasm", import.meta.url));
-globalThis.result = use(api);
+const file = (name) => new URL(`./node_modules/durable-sessions/dist/${name}.wasm`, import.meta.url);
+await api.load(file("client"));
+await api.loadAgent(file("agent"));
+globalThis.result = await use(api);

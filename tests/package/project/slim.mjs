@@ -3,5 +3,7 @@ import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import * as api from "durable-sessions/slim";
 
-await api.load(await readFile(fileURLToPath(import.meta.resolve("durable-sessions/client.wasm"))));
-console.log(JSON.stringify(use(api)));
+const file = (name) => readFile(fileURLToPath(import.meta.resolve(`durable-sessions/${name}.wasm`)));
+await api.load(await file("client"));
+await api.loadAgent(await file("agent"));
+console.log(JSON.stringify(await use(api)));
