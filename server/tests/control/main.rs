@@ -94,15 +94,18 @@ fn every_interleaving_goes_as_the_documents_say() {
     let tally_of = std::cell::RefCell::new(&mut tally);
     let result = TestRunner::new_with_rng(config, rng).run(&steps(longest), |steps| {
         let (world, outcome) = play(&steps);
-        outcome.map_err(TestCaseError::fail)?;
         tally_of.borrow_mut().add(&world);
+        outcome.map_err(TestCaseError::fail)?;
         Ok(())
     });
     match result {
         Ok(()) => println!("{tally}"),
-        Err(TestError::Fail(_, steps)) => {
+        Err(TestError::Fail(first, steps)) => {
             let (trace, wrong) = shortest(steps);
-            panic!("SEED={seed} CASES={cases} STEPS={longest}\n{trace}\n{wrong}");
+            let calls = tally.calls;
+            panic!(
+                "SEED={seed} CASES={cases} STEPS={longest}: after {calls} calls {first}\n\n{trace}\n{wrong}"
+            );
         }
         Err(TestError::Abort(reason)) => panic!("{reason}"),
     }

@@ -6,7 +6,7 @@ use crate::world::World;
 
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
-    calls: usize,
+    pub(crate) calls: usize,
     events: BTreeMap<String, usize>,
     refusals: BTreeMap<String, usize>,
 }
