@@ -7,6 +7,7 @@ pub mod log;
 pub mod process;
 pub mod proxy;
 pub mod socket;
+pub mod writer;
 
 use std::future::Future;
 use std::time::Duration;
