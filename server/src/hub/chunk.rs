@@ -1,4 +1,4 @@
-//! A run of consecutive events, put together once for all who read it.
+//! A run of consecutive events, put together once for all who read it as it is.
 
 use bytes::Bytes;
 use durable_sessions_protocol::frame::events_frame;
@@ -30,7 +30,7 @@ pub(super) fn fitting<'a>(
     events: impl Iterator<Item = &'a str>,
     max_bytes: usize,
 ) -> usize {
-    let mut bytes = FRAME_MAX_OVERHEAD_BYTES + session.as_str().len();
+    let mut bytes = overhead_bytes(session);
     let mut count = 0;
     for event in events {
         bytes += event.len() + 1;
@@ -42,6 +42,11 @@ pub(super) fn fitting<'a>(
     count
 }
 
+/// Bytes of a frame beside its events and a comma for each, at most.
+pub(super) fn overhead_bytes(session: &SessionId) -> usize {
+    FRAME_MAX_OVERHEAD_BYTES + session.as_str().len()
+}
+
 impl Chunk {
     /// Puts events together, the first of which has the offset `first`. `None` without events.
     pub(super) fn new<'a>(
@@ -50,11 +55,17 @@ impl Chunk {
         events: impl Iterator<Item = &'a str> + Clone,
     ) -> Option<Self> {
         let count = events.clone().count() as u64;
-        if count == 0 {
-            return None;
-        }
+        (count > 0).then(|| Self::covering(session, first, first.plus(count - 1), events))
+    }
+
+    /// Puts merged events together, which stand for those from `first` to `last`.
+    pub(super) fn covering<'a>(
+        session: &SessionId,
+        first: Offset,
+        last: Offset,
+        events: impl Iterator<Item = &'a str> + Clone,
+    ) -> Self {
         let bytes: usize = events.clone().map(|event| event.len() + 1).sum();
-        let last = first.plus(count - 1);
         let frame = events_frame(session, first, last, events.clone());
         let array_start = frame.len() - FRAME_END.len() - bytes - 1;
         let mut end = array_start;
@@ -64,7 +75,7 @@ impl Chunk {
                 u32::try_from(end).unwrap_or(u32::MAX)
             })
             .collect();
-        Some(Self { first, last, frame: frame.into(), array_start, ends })
+        Self { first, last, frame: frame.into(), array_start, ends }
     }
 
     /// The first event's offset.

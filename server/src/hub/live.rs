@@ -78,6 +78,12 @@ impl Live {
         self.tail.receiver_count() > 0
     }
 
+    /// All events after the cursor, if they are one chunk.
+    pub(super) fn newest(&self, after: Offset, max_bytes: usize) -> Option<Arc<Chunk>> {
+        let ring = self.ring.read().unwrap_or_else(PoisonError::into_inner);
+        ring.newest(after, max_bytes)
+    }
+
     /// Ends all readers: what the actor knew can no longer be trusted.
     pub(super) fn close(&self) {
         self.closed.store(true, std::sync::atomic::Ordering::Release);

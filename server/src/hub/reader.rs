@@ -2,11 +2,20 @@
 
 use std::sync::Arc;
 
+use durable_sessions_protocol::merge::Merge;
 use durable_sessions_protocol::offset::Offset;
 use tokio::sync::watch;
 
 use super::chunk::{self, Chunk};
 use super::live::Live;
+
+/// A merging reader that is fewer events behind takes them as they are: there is little to join.
+const MERGE_MIN_EVENTS: u64 = 16;
+/// Bytes of events that are read at a time while a merged frame has room for more.
+const MERGE_PAGE_MIN_BYTES: usize = 8 * 1024;
+/// Bytes of events that go into one merged frame: who joins late hears of the first of them before
+/// all are read.
+const MERGE_MAX_READ_BYTES: usize = 16 * 1024 * 1024;
 
 /// Reads one session from its own cursor. Slow readers lose nothing: what has left the ring comes
 /// from the store.
@@ -15,6 +24,7 @@ pub struct Reader {
     live: Arc<Live>,
     cursor: Offset,
     tail: watch::Receiver<Offset>,
+    merges: bool,
 }
 
 /// The session's actor is gone because the store failed; open the session again.
@@ -24,7 +34,14 @@ pub struct ReaderClosed;
 impl Reader {
     pub(super) fn new(live: Arc<Live>, cursor: Offset) -> Self {
         let tail = live.tail_changes();
-        Self { live, cursor, tail }
+        Self { live, cursor, tail, merges: false }
+    }
+
+    /// The same reader, which gets fewer events for as long as it is behind: those of the
+    /// [`Merge`] of a log. At the tail it takes the very chunks that all others take.
+    #[must_use]
+    pub fn merging(self, merges: bool) -> Self {
+        Self { merges, ..self }
     }
 
     /// The last offset given out.
@@ -56,12 +73,17 @@ impl Reader {
         if self.live.is_closed() {
             return Err(ReaderClosed);
         }
-        if *self.tail.borrow() <= self.cursor {
+        let tail = *self.tail.borrow();
+        if tail <= self.cursor {
             return Ok(None);
         }
-        let chunk = match self.live.recent(self.cursor, max_bytes) {
-            Some(chunk) => Some(chunk),
-            None => self.stored(max_bytes).await?,
+        let chunk = if self.merges && tail.since(self.cursor) >= MERGE_MIN_EVENTS {
+            match self.live.newest(self.cursor, max_bytes) {
+                Some(chunk) => Some(chunk),
+                None => self.merged(tail, max_bytes).await?,
+            }
+        } else {
+            self.events(self.cursor, max_bytes).await?
         };
         if let Some(chunk) = &chunk {
             self.cursor = chunk.last();
@@ -69,16 +91,51 @@ impl Reader {
         Ok(chunk)
     }
 
-    async fn stored(&self, max_bytes: usize) -> Result<Option<Arc<Chunk>>, ReaderClosed> {
-        let events = self
-            .live
-            .store()
-            .read(self.live.id(), self.cursor, max_bytes)
-            .await
-            .map_err(|_| ReaderClosed)?;
-        let (session, texts) = (self.live.id(), events.iter().map(chunk::text));
+    /// The events after an offset, at most `max_bytes` of frame but at least one, if there is any.
+    async fn events(
+        &self,
+        after: Offset,
+        max_bytes: usize,
+    ) -> Result<Option<Arc<Chunk>>, ReaderClosed> {
+        if let Some(chunk) = self.live.recent(after, max_bytes) {
+            return Ok(Some(chunk));
+        }
+        let session = self.live.id();
+        let read = self.live.store().read(session, after, max_bytes);
+        let events = read.await.map_err(|_| ReaderClosed)?;
+        let texts = events.iter().map(chunk::text);
         let fitting = chunk::fitting(session, texts.clone(), max_bytes);
-        let chunk = Chunk::new(session, self.cursor.next(), texts.take(fitting));
-        Ok(chunk.map(Arc::new))
+        Ok(Chunk::new(session, after.next(), texts.take(fitting)).map(Arc::new))
+    }
+
+    /// Reads on until the merged events fill a frame, with a pause for others after each page.
+    async fn merged(
+        &self,
+        tail: Offset,
+        max_bytes: usize,
+    ) -> Result<Option<Arc<Chunk>>, ReaderClosed> {
+        let session = self.live.id();
+        let room = max_bytes.saturating_sub(chunk::overhead_bytes(session));
+        let mut merge = Merge::new();
+        let mut last = self.cursor;
+        let mut read_bytes = 0;
+        'frame: while last < tail && read_bytes < MERGE_MAX_READ_BYTES {
+            let page_bytes = room.saturating_sub(merge.bytes()).max(MERGE_PAGE_MIN_BYTES);
+            let Some(page) = self.events(last, page_bytes).await? else { break };
+            for event in page.events() {
+                if !merge.push(event, room) {
+                    break 'frame;
+                }
+                last = last.next();
+            }
+            read_bytes += page.bytes();
+            tokio::task::yield_now().await;
+        }
+        if last == self.cursor {
+            return Ok(None);
+        }
+        let events: Vec<String> = merge.into_events().collect();
+        let texts = events.iter().map(String::as_str);
+        Ok(Some(Arc::new(Chunk::covering(session, self.cursor.next(), last, texts))))
     }
 }

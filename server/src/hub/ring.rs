@@ -34,6 +34,13 @@ impl Ring {
         }
     }
 
+    /// The newest chunk, if it is what follows `after` and has at most `max_bytes` of frame.
+    pub(super) fn newest(&self, after: Offset, max_bytes: usize) -> Option<Arc<Chunk>> {
+        let newest = self.chunks.back()?;
+        let is_next = newest.first() == after.next() && newest.bytes() <= max_bytes;
+        is_next.then(|| Arc::clone(newest))
+    }
+
     /// The events after `after`, at most `max_bytes` of frame but at least one. `None` when the
     /// ring does not reach back that far, or nothing follows.
     pub(super) fn after(

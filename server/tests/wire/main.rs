@@ -15,6 +15,7 @@ mod groups;
 mod http;
 mod listing;
 mod liveness;
+mod merge;
 mod next;
 mod presence;
 mod safety;

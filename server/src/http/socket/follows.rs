@@ -67,11 +67,11 @@ struct Read {
 }
 
 impl Follows {
-    /// Follows a session from where the reader stands, as one device; an earlier attach of it ends.
+    /// Follows a session with a reader of it, as one device; an earlier attach of it ends.
     pub(super) fn follow(
         &mut self,
         session: &Session,
-        after: Offset,
+        reader: Reader,
         device: Device,
         open: GaugeGuard,
     ) {
@@ -80,7 +80,7 @@ impl Follows {
         self.unfollow(id);
         self.next_serial += 1;
         let (serial, window) = (self.next_serial, Window::default());
-        let state = self.proceed(id, serial, &window, session.reader(after));
+        let state = self.proceed(id, serial, &window, reader);
         let presence = self.listen(id.clone(), serial, presence);
         let follow = Follow { serial, window, state, presence, present, _open: open };
         self.by_session.insert(id.clone(), follow);

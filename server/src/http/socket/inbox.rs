@@ -119,7 +119,7 @@ impl<'a> Inbox<'a> {
     }
 
     async fn attach(&mut self, attach: Attach) -> Result<(), Ending> {
-        let Attach { request, session, position, last, merge: _, producer } = attach;
+        let Attach { request, session, position, last, merge, producer } = attach;
         let start = match (position, last) {
             (position, None) => Start::After(position),
             (None, Some(0)) => Start::Tail,
@@ -140,7 +140,9 @@ impl<'a> Inbox<'a> {
             Ok(session) => session,
             Err(problem) => return self.refuse(request, problem).await,
         };
-        let attaching = Box::new(Attaching { request, session: session.clone(), start, serial: 0 });
+        let serial = 0;
+        let attaching = Attaching { request, session: session.clone(), start, merge, serial };
+        let attaching = Box::new(attaching);
         let order = match producer {
             Some(claim) => Order::Claim(attaching, session.claim(self.writer.clone(), claim).await),
             None => Order::Attach(attaching),

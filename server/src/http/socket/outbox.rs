@@ -53,6 +53,8 @@ pub(super) struct Attaching {
     pub(super) request: Option<RequestId>,
     pub(super) session: Session,
     pub(super) start: Start,
+    /// Whether deltas may be joined while the client is behind.
+    pub(super) merge: bool,
     /// Set by the outbox: tells a later attach of the same session from this one.
     pub(super) serial: u64,
 }
@@ -314,7 +316,7 @@ impl<'a> Outbox<'a> {
     }
 
     fn attached(&mut self, attaching: Attaching, producer: Option<ProducerGrant>) {
-        let Attaching { request, session, start, .. } = attaching;
+        let Attaching { request, session, start, merge, .. } = attaching;
         let (id, log, tail) = (session.id().clone(), session.log().clone(), session.tail());
         let (after, is_reset) = match start {
             Start::Tail => (tail, false),
@@ -337,7 +339,8 @@ impl<'a> Outbox<'a> {
             self.send(&ServerFrame::Reset { session: id, log, first: after.next() });
         }
         let open = self.app.metrics.attaches.enter();
-        self.supply.follows.follow(&session, after, self.device.clone(), open);
+        let reader = session.reader(after).merging(merge);
+        self.supply.follows.follow(&session, reader, self.device.clone(), open);
     }
 
     fn detached(&mut self, request: Option<RequestId>, session: SessionId) {

@@ -5,6 +5,10 @@ use std::collections::VecDeque;
 use durable_sessions_protocol::limits::{BATCH_TARGET_BYTES, UNSEEN_MAX_BYTES};
 use durable_sessions_protocol::offset::Offset;
 
+/// With less room than this a window is shut: a client that sees frame by frame would get ever
+/// smaller ones.
+const ROOM_MIN_BYTES: usize = 32 * 1024;
+
 /// The frames on their way to a client, by the last offset and the bytes of each.
 #[derive(Debug, Default)]
 pub(super) struct Window {
@@ -16,7 +20,7 @@ impl Window {
     /// Bytes the next frame may have; `None` while the window is shut.
     pub(super) fn room(&self) -> Option<usize> {
         let room = UNSEEN_MAX_BYTES.saturating_sub(self.bytes);
-        (room > 0).then_some(room.min(BATCH_TARGET_BYTES))
+        (room >= ROOM_MIN_BYTES).then_some(room.min(BATCH_TARGET_BYTES))
     }
 
     /// Whether a frame may be sent now. An event larger than the whole window goes when nothing
@@ -54,11 +58,11 @@ mod tests {
     fn a_window_shuts_when_it_is_full_and_opens_when_frames_are_seen() {
         let mut window = Window::default();
         assert_eq!(window.room(), Some(BATCH_TARGET_BYTES));
-        window.sent(at(5), UNSEEN_MAX_BYTES - 100);
-        assert_eq!(window.room(), Some(100));
-        assert!(window.admits(100) && !window.admits(101));
-        window.sent(at(6), 100);
-        assert_eq!(window.room(), None);
+        window.sent(at(5), UNSEEN_MAX_BYTES - ROOM_MIN_BYTES);
+        assert_eq!(window.room(), Some(ROOM_MIN_BYTES));
+        assert!(window.admits(ROOM_MIN_BYTES) && !window.admits(ROOM_MIN_BYTES + 1));
+        window.sent(at(6), 1);
+        assert_eq!(window.room(), None, "little room is none");
         window.seen(at(4));
         assert_eq!(window.room(), None);
         window.seen(at(5));
