@@ -108,7 +108,7 @@ async fn converse_over_a_torn_network(server: SocketAddr, seed: u64) -> usize {
     let networks = (torn(server, seed).await, torn(server, !seed).await);
     let reader = connect(&networks.0, Options::user("ada"));
     let agent = connect(&networks.1, Options::agent("counter"));
-    let offer = Serve { sessions: vec![id.clone()], slots: 1 };
+    let offer = Serve { sessions: vec![id.clone()], slots: 1, ..Serve::default() };
     let worker = agent.serve("assistant", offer, move |run| count(run, NUMBERS, PACE));
 
     let session = open(&reader, &id).await;

@@ -5,7 +5,7 @@ use durable_sessions_protocol::offset::Offset;
 
 use super::act::Act;
 #[cfg(any(not(target_arch = "wasm32"), feature = "agent"))]
-use super::writer::{RunEnd, Started};
+use super::writer::{PartName, RunEnd, Started};
 
 /// Who the client is and where its randomness comes from.
 #[derive(Debug, Clone)]
@@ -147,6 +147,30 @@ pub enum Input<N> {
         /// The run.
         started: Started,
     },
+    /// Go on with a run that an earlier process of this producer left open. Implies
+    /// [`Input::Produce`], and ends like [`Input::StartRun`].
+    #[cfg(any(not(target_arch = "wasm32"), feature = "agent"))]
+    TakeOver {
+        /// Which session.
+        session: SessionId,
+        /// The producer that the offer named.
+        producer: Id,
+        /// The run.
+        run: Id,
+    },
+    /// More text for a part of a run's message. Small pieces that come fast are joined: see
+    /// [`limits::DELTA_GATHER_MS`](super::limits::DELTA_GATHER_MS).
+    #[cfg(any(not(target_arch = "wasm32"), feature = "agent"))]
+    Append {
+        /// Which session.
+        session: SessionId,
+        /// The run.
+        run: Id,
+        /// Where the text goes.
+        to: PartName,
+        /// The text.
+        text: String,
+    },
     /// One event of an open run, as JSON text. See [`super::Client::has_room`] for backpressure.
     #[cfg(any(not(target_arch = "wasm32"), feature = "agent"))]
     Write {
@@ -168,6 +192,15 @@ pub enum Input<N> {
         /// How.
         end: RunEnd,
     },
+    /// Leave a run open for the next process of this producer. What it has written is delivered
+    /// first; then comes [`Output::RunLeft`](super::Output::RunLeft).
+    #[cfg(any(not(target_arch = "wasm32"), feature = "agent"))]
+    LeaveRun {
+        /// Which session.
+        session: SessionId,
+        /// The run.
+        run: Id,
+    },
     /// Offer to work on an agent's input; offered again on every connection. 0 slots withdraw.
     #[cfg(any(not(target_arch = "wasm32"), feature = "agent"))]
     Serve {
@@ -177,6 +210,10 @@ pub enum Input<N> {
         sessions: Vec<String>,
         /// How many inputs at a time.
         slots: u32,
+        /// The name by which an earlier process may have left open runs: they are offered too,
+        /// with their `run`. For each such [`Output::Wake`](super::Output::Wake) comes an
+        /// [`Input::TakeOver`].
+        producer: Option<Id>,
     },
     /// The work of an [`Output::Wake`](super::Output::Wake) is over, however: its slot is free.
     #[cfg(any(not(target_arch = "wasm32"), feature = "agent"))]

@@ -30,6 +30,16 @@ pub const WINDOW_MAX_PUBLISHES: usize = 64;
 pub const PUBLISH_TARGET_BYTES: usize = 64 * 1024;
 /// Unacknowledged publishes of one producer, in bytes of JSON. Beyond it a writer has to wait.
 pub const WRITER_MAX_BYTES: usize = 1024 * 1024;
+/// Unacknowledged events of one producer. Beyond it a writer has to wait.
+pub const WRITER_MAX_EVENTS: usize = 4_096;
+/// Text of one part that follows an earlier delta within this time waits for more and becomes one
+/// event with it. The first delta after a pause goes out at once.
+pub const DELTA_GATHER_MS: u64 = 25;
+/// A delta that has grown to this many bytes of JSON waits no longer.
+pub const DELTA_TARGET_BYTES: usize = 16 * 1024;
+/// How long a session waits for the offers of runs that an earlier process of its producer left
+/// open: those it does not name when it attaches are lost.
+pub const TAKE_OVER_GATHER_MS: u64 = 50;
 /// How often a connection names the runs whose leases it keeps.
 pub const LEASE_PING_MS: u64 = 10_000;
 

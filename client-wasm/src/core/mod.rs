@@ -13,6 +13,8 @@ mod connection;
 mod cursor;
 mod frames;
 mod input;
+#[cfg(any(not(target_arch = "wasm32"), feature = "agent"))]
+mod ledger;
 pub mod limits;
 mod liveness;
 mod outbox;
@@ -45,11 +47,13 @@ use durable_sessions_protocol::limits::EVENT_MAX_BYTES;
 use durable_sessions_protocol::offset::Position;
 use frames::Frame;
 pub use input::{Follow, Group, Input, Options, Token};
+#[cfg(any(not(target_arch = "wasm32"), feature = "agent"))]
+pub use ledger::{Errand, Ledger, NextSteer};
 pub use output::{Cargo, Output, Role, SessionStatus, Status};
 use serve::Serve;
 use session::{Requests, Sending, Session, Taking};
 use tabs::{Link, Tabs};
-pub use writer::{RunEnd, Started};
+pub use writer::{PartName, RunEnd, Started};
 
 /// A client of one server: one connection, many sessions.
 #[derive(Debug)]
@@ -278,8 +282,11 @@ impl<N: Node + Clone> Client<N> {
             #[cfg(any(not(target_arch = "wasm32"), feature = "agent"))]
             Input::Produce { .. }
             | Input::StartRun { .. }
+            | Input::TakeOver { .. }
+            | Input::Append { .. }
             | Input::Write { .. }
             | Input::EndRun { .. }
+            | Input::LeaveRun { .. }
             | Input::Serve { .. }
             | Input::WakeDone { .. } => self.work(now, input),
         }

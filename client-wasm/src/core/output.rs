@@ -280,6 +280,9 @@ pub enum Output<N> {
         input: Id,
         /// 1 for the first run that may claim it.
         attempt: u32,
+        /// The run that works on it already, left open by an earlier process of this producer:
+        /// answer with [`Input::TakeOver`](super::Input::TakeOver) instead of a new run.
+        run: Option<Id>,
     },
     /// A run's start is in the log: its handler may begin.
     #[cfg(any(not(target_arch = "wasm32"), feature = "agent"))]
@@ -288,7 +291,7 @@ pub enum Output<N> {
         session: SessionId,
         /// The run.
         run: Id,
-        /// Where it starts.
+        /// Where it starts; 0 for one that was taken over.
         offset: Offset,
     },
     /// A run could not start, or the log no longer knows it as this writer's. It is forgotten.
@@ -332,6 +335,15 @@ pub enum Output<N> {
     WriterFull {
         /// Which session.
         session: SessionId,
+    },
+    /// All that a run has written is in the log, and it is forgotten: another process may go on
+    /// with it once this connection is closed.
+    #[cfg(any(not(target_arch = "wasm32"), feature = "agent"))]
+    RunLeft {
+        /// Which session.
+        session: SessionId,
+        /// The run.
+        run: Id,
     },
     /// [`super::Client::has_room`] became true again.
     #[cfg(any(not(target_arch = "wasm32"), feature = "agent"))]

@@ -16,6 +16,7 @@ struct Offer {
     agent: Id,
     sessions: Vec<String>,
     slots: u32,
+    producer: Option<Id>,
     busy: Vec<(SessionId, Id)>,
     /// Wakes that came before a slot was free: the server may know of a run's end earlier than
     /// this side knows of its ack. At most as many as slots.
@@ -36,24 +37,39 @@ pub(super) struct Wake {
     pub(super) session: SessionId,
     pub(super) input: Id,
     pub(super) attempt: u32,
+    /// A run that works on it and has lost its process.
+    pub(super) run: Option<Id>,
 }
 
 impl Serve {
     /// Makes, changes or withdraws an offer.
-    pub(super) fn offer(&mut self, agent: Id, sessions: Vec<String>, slots: u32) {
+    pub(super) fn offer(
+        &mut self,
+        agent: Id,
+        sessions: Vec<String>,
+        slots: u32,
+        producer: Option<Id>,
+    ) {
         match self.offers.iter_mut().find(|offer| offer.agent == agent) {
             Some(offer) => {
                 offer.sessions = sessions;
                 offer.slots = slots;
+                offer.producer = producer;
             }
             None => self.offers.push(Offer {
                 agent,
                 sessions,
                 slots,
+                producer,
                 busy: Vec::new(),
                 waiting: Vec::new(),
             }),
         }
+    }
+
+    /// Whether an earlier process may have left runs of this producer.
+    pub(super) fn is_fixed(&self, producer: &Id) -> bool {
+        self.offers.iter().any(|offer| offer.producer.as_ref() == Some(producer))
     }
 
     /// The `serve` frames of a new connection, or of one agent.
@@ -116,6 +132,9 @@ impl Offer {
     fn frame(&self) -> String {
         let mut frame = Frame::new("serve");
         frame.text("agent", self.agent.as_str()).number("slots", u64::from(self.slots));
+        if let Some(producer) = &self.producer {
+            frame.text("producer", producer.as_str());
+        }
         if self.sessions.is_empty() {
             return frame.end();
         }
@@ -139,6 +158,7 @@ mod tests {
             session: SessionId::parse("s").unwrap(),
             input: id(input),
             attempt: 1,
+            run: None,
         }
     }
 
@@ -146,7 +166,7 @@ mod tests {
     fn a_wake_that_finds_no_slot_is_worked_on_when_one_is_free() {
         let session = SessionId::parse("s").unwrap();
         let mut serve = Serve::default();
-        serve.offer(id("bot"), Vec::new(), 1);
+        serve.offer(id("bot"), Vec::new(), 1, None);
         assert_eq!(serve.wake(wake("a"), 0), Some(wake("a")));
         assert_eq!(serve.wake(wake("a"), 1), None);
         assert_eq!(serve.wake(wake("b"), 2), None);

@@ -171,15 +171,28 @@ impl Session {
     }
 
     #[cfg(any(not(target_arch = "wasm32"), feature = "agent"))]
-    pub(super) fn produce(&mut self, producer: Id) {
+    pub(super) fn produce(&mut self, producer: Id, at: u64) {
         if self.writer.as_ref().is_some_and(|writer| !writer.is_fenced()) {
             return;
         }
         self.writer = Some(Writer::new(producer));
         if self.follow.is_none() {
-            self.follow = Some(Follow::NOTHING);
+            self.follow = Some(Follow { merge: false, ..Follow::NOTHING });
         }
-        self.link = Link::Apart { at: 0 };
+        self.link = Link::Apart { at };
+    }
+
+    /// Goes on with a run of an earlier process. `false`: it is written to as another producer.
+    #[cfg(any(not(target_arch = "wasm32"), feature = "agent"))]
+    pub(super) fn take_over(&mut self, producer: &Id, run: Id, at: u64) -> bool {
+        let Some(writer) = self.writer.as_mut().filter(|writer| writer.is_of(producer)) else {
+            return false;
+        };
+        if writer.adopt(run) && !matches!(self.link, Link::Apart { .. }) {
+            // The run is named with the next attach, in the same epoch.
+            self.link = Link::Apart { at };
+        }
+        true
     }
 
     /// The app leaves. Answers whether whoever sends the events has to know.

@@ -7,6 +7,7 @@
 use durable_sessions_protocol::fold::Node;
 use durable_sessions_protocol::id::{Id, SessionId};
 
+use super::limits::TAKE_OVER_GATHER_MS;
 use super::serve::Wake;
 use super::{Client, Input, Output, closed, writer};
 
@@ -14,8 +15,20 @@ impl<N: Node + Clone> Client<N> {
     pub(super) fn work(&mut self, now: u64, input: Input<N>) {
         match input {
             Input::Produce { session, producer } => {
+                let at = self.gather_until(now, &producer);
                 if let Some((session, _)) = self.open(now, &session) {
-                    session.produce(producer);
+                    session.produce(producer, at);
+                }
+            }
+            Input::TakeOver { session, producer, run } => {
+                let at = self.gather_until(now, &producer);
+                let taken = self.open(now, &session).is_some_and(|(session, _)| {
+                    session.produce(producer.clone(), at);
+                    session.take_over(&producer, run.clone(), at)
+                });
+                if !taken {
+                    let problem = closed("the session is written to as another producer");
+                    self.outputs.push_back(Output::RunRefused { session, run, problem });
                 }
             }
             Input::StartRun { session, started } => {
@@ -28,11 +41,23 @@ impl<N: Node + Clone> Client<N> {
             Input::Write { session, run, event } => {
                 self.write(&session, |writer, reports| writer.write(&run, event, reports));
             }
+            Input::Append { session, run, to, text } => {
+                self.write(&session, |writer, reports| {
+                    writer.append(now, &run, &to, &text, reports);
+                });
+            }
+            Input::LeaveRun { session, run } => {
+                let is_written =
+                    self.write(&session, |writer, reports| writer.leave(&run, reports));
+                if !is_written {
+                    self.outputs.push_back(Output::RunLeft { session, run });
+                }
+            }
             Input::EndRun { session, run, end } => {
                 self.write(&session, |writer, _| writer.end(&run, end));
             }
-            Input::Serve { agent, sessions, slots } => {
-                self.serve.offer(agent.clone(), sessions, slots);
+            Input::Serve { agent, sessions, slots, producer } => {
+                self.serve.offer(agent.clone(), sessions, slots, producer);
                 if let Some(socket) = self.connection.live_socket() {
                     for text in self.serve.frames(Some(&agent)) {
                         self.outputs.push_back(Output::Transmit { socket, text });
@@ -79,8 +104,16 @@ impl<N: Node + Clone> Client<N> {
             return;
         };
         let attempt = frame.number("attempt").and_then(|attempt| u32::try_from(attempt).ok());
-        let wake = Wake { agent, session, input, attempt: attempt.unwrap_or(1) };
+        let run = id("run");
+        let wake = Wake { agent, session, input, attempt: attempt.unwrap_or(1), run };
         self.outputs.extend(self.serve.wake(wake, now).map(wake_output));
+    }
+
+    /// When to attach as a producer: at once, or when the runs that an earlier process of it left
+    /// have been offered.
+    fn gather_until(&self, now: u64, producer: &Id) -> u64 {
+        let is_fixed = self.serve.is_fixed(producer);
+        if is_fixed { now.saturating_add(TAKE_OVER_GATHER_MS) } else { 0 }
     }
 
     /// Hands something to a session's writer. `false`: it has none.
@@ -100,6 +133,6 @@ impl<N: Node + Clone> Client<N> {
 }
 
 fn wake_output<N>(wake: Wake) -> Output<N> {
-    let Wake { agent, session, input, attempt } = wake;
-    Output::Wake { agent, session, input, attempt }
+    let Wake { agent, session, input, attempt, run } = wake;
+    Output::Wake { agent, session, input, attempt, run }
 }

@@ -1,6 +1,8 @@
 //! Writing runs as a producer: what was published once keeps its place in the producer's stream
 //! until it is answered, through any number of connections.
 
+mod gather;
+mod hand_over;
 mod run;
 mod unit;
 
@@ -10,13 +12,13 @@ use durable_sessions_protocol::error::{ErrorCode, Problem};
 use durable_sessions_protocol::fold::Node;
 use durable_sessions_protocol::id::{Id, LogId, SessionId};
 use durable_sessions_protocol::offset::Offset;
+pub use run::{PartName, RunEnd, Started};
 use run::{Phase, Run};
-pub use run::{RunEnd, Started};
 use unit::{Kind, Unit};
 
 use super::backoff::{Backoff, Random};
 use super::frames::{self, Frame};
-use super::limits::{RETRY_AFTER_MAX_MS, WINDOW_MAX_PUBLISHES, WRITER_MAX_BYTES};
+use super::limits::{RETRY_AFTER_MAX_MS, WRITER_MAX_BYTES, WRITER_MAX_EVENTS};
 use super::output::Output;
 
 /// A producer of one session.
@@ -29,8 +31,11 @@ pub(super) struct Writer {
     /// Unanswered publishes in order; those with a sequence number come first.
     units: VecDeque<Unit>,
     bytes: usize,
+    events: usize,
     was_full: bool,
     runs: Vec<Run>,
+    /// Runs of an earlier process that are named with the next claim for the first time.
+    adopted: Vec<Id>,
     /// Nothing is sent before this time, by the server's wish.
     paused_until: u64,
     backoff: Backoff,
@@ -71,6 +76,9 @@ pub(super) enum Report {
     Ended {
         run: Id,
     },
+    Left {
+        run: Id,
+    },
     Full,
     Ready,
     Fenced,
@@ -85,6 +93,7 @@ impl Report {
             Self::WriteRefused { run, problem } => Output::WriteRefused { session, run, problem },
             Self::Stopped { run } => Output::RunStopped { session, run },
             Self::Ended { run } => Output::RunEnded { session, run },
+            Self::Left { run } => Output::RunLeft { session, run },
             Self::Full => Output::WriterFull { session },
             Self::Ready => Output::WriterReady { session },
             Self::Fenced => Output::ProducerFenced { session },
@@ -100,15 +109,17 @@ impl Writer {
             next_seq: 0,
             units: VecDeque::new(),
             bytes: 0,
+            events: 0,
             was_full: false,
             runs: Vec::new(),
+            adopted: Vec::new(),
             paused_until: 0,
             backoff: Backoff::new(),
         }
     }
 
     pub(super) const fn has_room(&self) -> bool {
-        self.bytes < WRITER_MAX_BYTES
+        self.bytes < WRITER_MAX_BYTES && self.events < WRITER_MAX_EVENTS
     }
 
     pub(super) const fn is_fenced(&self) -> bool {
@@ -150,6 +161,7 @@ impl Writer {
             }
         }
         self.stand = Stand::Granted { epoch };
+        self.report_adopted(reports);
     }
 
     /// The socket is gone: what was in flight is sent again, as it was.
@@ -169,7 +181,9 @@ impl Writer {
             return reports.push(Report::RunRefused { run, problem: fenced() });
         }
         if self.run(&run).is_none() {
-            self.runs.push(Run { id: run.clone(), phase: Phase::Starting });
+            // What its parent wrote before stands before it.
+            self.release_all();
+            self.runs.push(Run::new(run.clone(), Phase::Starting));
             self.push(Unit::new(run, Kind::Start, started.to_json()));
         }
     }
@@ -183,13 +197,24 @@ impl Writer {
             let problem = Problem::new(ErrorCode::TooLarge, "the event is over the size limit");
             return reports.push(Report::WriteRefused { run: run.clone(), problem });
         }
+        self.release(run);
+        self.add(run, event);
+        self.report_full(reports);
+    }
+
+    /// Puts an event behind what the run has written.
+    fn add(&mut self, run: &Id, event: String) {
         match self.units.back_mut() {
             Some(last) if last.may_join(run, &event) => {
                 self.bytes += event.len();
+                self.events += 1;
                 last.join(&event);
             }
             _ => self.push(Unit::new(run.clone(), Kind::Write, event)),
         }
+    }
+
+    fn report_full(&mut self, reports: &mut Vec<Report>) {
         if !self.was_full && !self.has_room() {
             self.was_full = true;
             reports.push(Report::Full);
@@ -201,9 +226,10 @@ impl Writer {
         let end = match open.phase {
             Phase::Starting | Phase::Open => end,
             Phase::Stopped => RunEnd::Stopped,
-            Phase::Ending => return,
+            Phase::Ending | Phase::Leaving => return,
         };
         open.phase = Phase::Ending;
+        self.release(run);
         self.push(Unit::new(run.clone(), Kind::End, end.to_json(run)));
     }
 
@@ -220,14 +246,9 @@ impl Writer {
             return None;
         }
         self.paused_until = 0;
-        let next_seq = &mut self.next_seq;
-        let unit =
-            self.units.iter_mut().take(WINDOW_MAX_PUBLISHES).find(|unit| unit.request.is_none())?;
-        let seq = *unit.seq.get_or_insert_with(|| {
-            let seq = *next_seq;
-            *next_seq += 1;
-            seq
-        });
+        let index = self.next_unit(now)?;
+        let unit = self.units.get_mut(index)?;
+        let seq = unit.seq?;
         unit.request = Some(request);
         let mut producer = String::from("{\"id\":");
         durable_sessions_protocol::quote::write_string(&mut producer, self.producer.as_str());
@@ -246,6 +267,7 @@ impl Writer {
         let Some(unit) = self.take(request) else { return };
         self.backoff.reset();
         self.settle(unit, first, reports);
+        self.report_left(reports);
         self.report_room(reports);
     }
 
@@ -277,6 +299,7 @@ impl Writer {
         }
         let Some(unit) = self.take(request) else { return };
         self.settle_refused(unit, problem, reports);
+        self.report_left(reports);
         self.report_room(reports);
     }
 
@@ -316,13 +339,11 @@ impl Writer {
         for run in self.runs.drain(..) {
             reports.push(Report::RunRefused { run: run.id, problem: problem.clone() });
         }
+        self.adopted.clear();
         self.units.clear();
         self.bytes = 0;
+        self.events = 0;
         self.report_room(reports);
-    }
-
-    pub(super) const fn timeout(&self) -> Option<u64> {
-        if self.paused_until > 0 { Some(self.paused_until) } else { None }
     }
 
     fn settle(&mut self, unit: Unit, first: Offset, reports: &mut Vec<Report>) {
@@ -384,7 +405,7 @@ impl Writer {
     fn stop(&mut self, id: &str, reports: &mut Vec<Report>) {
         let Some(run) = self.runs.iter_mut().find(|run| run.id.as_str() == id) else { return };
         match run.phase {
-            Phase::Stopped | Phase::Ending => return,
+            Phase::Stopped | Phase::Ending | Phase::Leaving => return,
             Phase::Starting => run.phase = Phase::Stopped,
             Phase::Open => {
                 run.phase = Phase::Stopped;
@@ -402,6 +423,7 @@ impl Writer {
         };
         self.units.retain(|unit| !is_dropped(unit));
         self.bytes = self.units.iter().map(|unit| unit.events.len()).sum();
+        self.events = self.units.iter().map(|unit| unit.count).sum();
     }
 
     fn put_back(&mut self, request: u64, problem: &Problem, reports: &mut Vec<Report>) {
@@ -429,6 +451,7 @@ impl Writer {
 
     fn push(&mut self, unit: Unit) {
         self.bytes += unit.events.len();
+        self.events += unit.count;
         self.units.push_back(unit);
     }
 
@@ -436,6 +459,7 @@ impl Writer {
         let index = self.units.iter().position(|unit| unit.request == Some(request))?;
         let unit = self.units.remove(index)?;
         self.bytes = self.bytes.saturating_sub(unit.events.len());
+        self.events = self.events.saturating_sub(unit.count);
         Some(unit)
     }
 
@@ -452,6 +476,7 @@ impl Writer {
 
     fn forget(&mut self, id: &Id) {
         self.runs.retain(|run| run.id != *id);
+        self.adopted.retain(|run| run != id);
     }
 }
 

@@ -57,6 +57,7 @@ pub(super) enum Command {
         agent: Id,
         sessions: Vec<String>,
         slots: u32,
+        producer: Option<Id>,
         wakes: mpsc::Sender<Wake>,
     },
     StartRun {
@@ -64,11 +65,23 @@ pub(super) enum Command {
         started: Started,
         link: RunLink,
     },
+    /// Go on with a run of an earlier process.
+    TakeOver {
+        session: SessionId,
+        producer: Id,
+        run: Id,
+        link: RunLink,
+    },
     EndRun {
         session: SessionId,
         run: Id,
         end: RunEnd,
         ended: oneshot::Sender<Ended>,
+    },
+    LeaveRun {
+        session: SessionId,
+        run: Id,
+        left: oneshot::Sender<()>,
     },
     /// What needs no answer.
     Core(Input<Value>),
@@ -80,6 +93,8 @@ pub(super) struct Wake {
     pub(super) session: SessionId,
     pub(super) input: Id,
     pub(super) attempt: u32,
+    /// The run that works on it and has lost its process.
+    pub(super) run: Option<Id>,
 }
 
 /// The outcome of something that took a while.
@@ -217,13 +232,24 @@ impl Driver {
                 self.acts.insert((session.clone(), act.id.clone()), reply);
                 self.handle(Input::Send { session, act });
             }
-            Command::Serve { agent, sessions, slots, wakes } => {
+            Command::Serve { agent, sessions, slots, producer, wakes } => {
                 self.workers.insert(agent.clone(), wakes);
-                self.handle(Input::Serve { agent, sessions, slots });
+                self.handle(Input::Serve { agent, sessions, slots, producer });
             }
             Command::StartRun { session, started, link } => {
                 self.runs.start(&session, &started.run, link);
                 self.handle(Input::StartRun { session, started });
+            }
+            Command::TakeOver { session, producer, run, link } => {
+                // One that is known is not left: whoever waits is told so by the link's end.
+                if !self.runs.is_open(&run) {
+                    self.runs.start(&session, &run, link);
+                    self.handle(Input::TakeOver { session, producer, run });
+                }
+            }
+            Command::LeaveRun { session, run, left } => {
+                self.runs.leaving(&run, left);
+                self.handle(Input::LeaveRun { session, run });
             }
             Command::EndRun { session, run, end, ended } => {
                 self.runs.ending(&run, ended);
@@ -241,10 +267,11 @@ impl Driver {
     ) {
         let shared = self.sessions.open(&session);
         let _ = reply.send(shared);
-        self.handle(Input::Attach { session: session.clone(), follow: Follow::EVENTS });
+        // The producer comes first, so that one attach does for both.
         if let Some(producer) = producer {
-            self.handle(Input::Produce { session, producer });
+            self.handle(Input::Produce { session: session.clone(), producer });
         }
+        self.handle(Input::Attach { session, follow: Follow::EVENTS });
         self.leave_idle();
     }
 
@@ -294,8 +321,8 @@ impl Driver {
                     let _ = reply.send(Err(problem));
                 }
             }
-            Output::Wake { agent, session, input, attempt } => {
-                let wake = Wake { session, input, attempt };
+            Output::Wake { agent, session, input, attempt, run } => {
+                let wake = Wake { session, input, attempt, run };
                 let worker = self.workers.get(&agent);
                 if let Some(Err(refused)) = worker.map(|worker| worker.try_send(wake)) {
                     // The worker is gone. The server offers the input again.
@@ -325,6 +352,7 @@ impl Driver {
             | Output::RunStopped { .. }
             | Output::WriteRefused { .. }
             | Output::RunEnded { .. }
+            | Output::RunLeft { .. }
             | Output::WriterFull { .. }
             | Output::WriterReady { .. }
             | Output::ProducerFenced { .. } => self.runs.perform(output),

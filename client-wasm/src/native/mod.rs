@@ -22,6 +22,7 @@
 
 mod client;
 mod driver;
+mod open_run;
 mod run;
 mod session;
 mod shared;
@@ -29,7 +30,7 @@ mod socket;
 mod worker;
 
 pub use client::{Client, ConnectionState, InvalidUrl, Options, TokenFuture};
-pub use run::{Run, RunError};
+pub use run::{Delegated, Run, RunError, Steers};
 pub use session::{Receipt, Session, Updates};
 pub use shared::{SessionState, Update};
 pub use worker::{Serve, Worker};
@@ -46,6 +47,9 @@ const UPDATES_MAX: usize = 1024;
 const IDLE_SESSIONS_MAX: usize = 64;
 /// A session without a handle or an open run is left after this long.
 const IDLE_SESSION_MS: u64 = 5 * 60 * 1000;
+
+/// How long a worker that shuts down waits for the ends of its runs to be in the log.
+const SHUTDOWN_TIMEOUT_MS: u64 = 5_000;
 
 /// A name no one else has: 128 random bits.
 fn random_id() -> Id {

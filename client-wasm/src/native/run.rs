@@ -1,20 +1,30 @@
 //! A run: what a handler works with.
 
+mod ask;
+mod delegate;
+mod history;
+mod steers;
+
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+pub use delegate::Delegated;
 use durable_sessions_protocol::error::Problem;
-use durable_sessions_protocol::fold::{Message, Transcript};
+use durable_sessions_protocol::fold::Message;
 use durable_sessions_protocol::id::{Id, SessionId};
 use serde_json::{Value, json};
+pub use steers::Steers;
 use tokio::sync::watch;
 
 use super::client::closed;
 use super::driver::Command;
+use super::open_run::OpenRun;
 use super::random_id;
 use super::session::Session;
-use crate::core::Input;
+use super::shared::Folded;
+use crate::core::{Input, PartName};
 
 /// Why a handler ends without a result.
 #[derive(Debug)]
@@ -88,17 +98,28 @@ pub struct Run {
     inner: Arc<Inner>,
 }
 
+/// What a run is about.
+#[derive(Debug, Clone)]
+pub(super) struct Work {
+    pub(super) input: Message,
+    pub(super) attempt: u32,
+}
+
 #[derive(Debug)]
 struct Inner {
     id: Id,
-    input: Message,
-    attempt: u32,
+    work: Work,
+    is_resumed: bool,
     message: Id,
     session: Session,
     signal: watch::Receiver<Signal>,
     /// The part that text goes to.
     part: Mutex<Part>,
     next_part: AtomicU32,
+    /// Asks and messages to other agents that are this process's.
+    awaited: Mutex<BTreeSet<String>>,
+    /// Held by who takes a steer.
+    steering: tokio::sync::Mutex<()>,
 }
 
 #[derive(Debug, Default)]
@@ -108,22 +129,20 @@ struct Part {
 }
 
 impl Run {
-    pub(super) fn new(
-        id: Id,
-        input: Message,
-        attempt: u32,
-        session: Session,
-        signal: watch::Receiver<Signal>,
-    ) -> Self {
+    pub(super) fn new(open: &OpenRun, work: Work, session: Session) -> Self {
+        let written = session.shared.with(|folded| history::answer(folded, open.id())).flatten();
+        let (message, next_part) = written.unwrap_or_else(|| (random_id(), 0));
         let inner = Inner {
-            id,
-            input,
-            attempt,
-            message: random_id(),
+            id: open.id().clone(),
+            work,
+            is_resumed: open.was_taken_over(),
+            message,
             session,
-            signal,
+            signal: open.signal(),
             part: Mutex::default(),
-            next_part: AtomicU32::new(0),
+            next_part: AtomicU32::new(next_part),
+            awaited: Mutex::default(),
+            steering: tokio::sync::Mutex::default(),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -140,49 +159,56 @@ impl Run {
         self.inner.session.id()
     }
 
-    /// What it answers.
+    /// What it answers. A child's is its parent's.
     #[must_use]
     pub fn input(&self) -> &Message {
-        &self.inner.input
+        &self.inner.work.input
     }
 
     /// 1 for the first run of this input, more after runs of it were lost.
     #[must_use]
     pub fn attempt(&self) -> u32 {
-        self.inner.attempt
+        self.inner.work.attempt
     }
 
-    /// The conversation up to the input, which is its last message: without what this run and
-    /// earlier attempts wrote, and without messages that wait behind the input.
+    /// Whether an earlier process of the same [`Serve::producer`](super::Serve::producer) began
+    /// this run and died. What it wrote is the last message of [`Run::history`], and what is
+    /// written now goes on behind that, in a part of its own. What it had asked or delegated and
+    /// is asked or delegated again, in the same words, is not said twice: the answer is that one's.
+    #[must_use]
+    pub fn is_resumed(&self) -> bool {
+        self.inner.is_resumed
+    }
+
+    /// The conversation up to the input: without what earlier attempts wrote, and without messages
+    /// that wait behind the input. The input is its last message, unless the run
+    /// [was resumed](Run::is_resumed): then the steers it had taken and its own answer so far
+    /// follow.
     #[must_use]
     pub fn history(&self) -> Vec<Message> {
         let inner = &self.inner;
-        inner.session.transcript(|transcript| history(transcript, &inner.input)).unwrap_or_default()
+        let read = |folded: &mut Folded| history::of(folded, &inner.id, &inner.work.input);
+        inner.session.shared.with(read).unwrap_or_default()
     }
 
     /// Appends text to the answer. Returns when the client has taken it, which may wait for room;
-    /// it is delivered once, in order, through any number of connections.
+    /// it is delivered once, in order, through any number of connections. Small pieces that come
+    /// within 25 ms go out as one.
     pub async fn write(&self, text: &str) -> Result<(), RunError> {
         self.write_as("text", text).await
     }
 
     /// Appends to a part of another type, such as `reasoning`; another type begins a new part.
     pub async fn write_as(&self, part_type: &str, text: &str) -> Result<(), RunError> {
-        let part = self.text_part(part_type);
         let inner = &self.inner;
-        let mut event = json!({
-            "kind": "delta",
-            "run": inner.id,
-            "message": inner.message,
-            "part": part,
-            "text": text,
-        });
-        if part_type != "text"
-            && let Value::Object(fields) = &mut event
-        {
-            fields.insert("type".to_owned(), part_type.into());
-        }
-        self.event(&event).await
+        self.room().await?;
+        let to = PartName {
+            message: inner.message.clone(),
+            part: self.text_part(part_type),
+            part_type: part_type.to_owned(),
+        };
+        let (session, run) = (inner.session.id().clone(), inner.id.clone());
+        self.hand_over(Input::Append { session, run, to, text: text.to_owned() }).await
     }
 
     /// Adds a whole part of the app's own to the answer. Answers its index, by which
@@ -243,44 +269,58 @@ impl Run {
     }
 
     async fn event(&self, event: &Value) -> Result<(), RunError> {
+        self.room().await?;
+        let (session, run) = (self.inner.session.id().clone(), self.inner.id.clone());
+        self.hand_over(Input::Write { session, run, event: event.to_string() }).await
+    }
+
+    /// Waits until the client takes more.
+    async fn room(&self) -> Result<(), RunError> {
         let inner = &self.inner;
-        let gone = || RunError::Gone(closed());
         inner.signal.borrow().check()?;
         let mut room = inner.session.shared.room.subscribe();
         tokio::select! {
             biased;
-            has_room = room.wait_for(|has_room| *has_room) => drop(has_room.map_err(|_| gone())?),
-            () = self.stopped() => inner.signal.borrow().check()?,
+            has_room = room.wait_for(|has_room| *has_room) => match has_room {
+                Ok(_) => Ok(()),
+                Err(_) => Err(RunError::Gone(closed())),
+            },
+            () = self.stopped() => inner.signal.borrow().check(),
         }
-        let input = Input::Write {
-            session: inner.session.id().clone(),
-            run: inner.id.clone(),
-            event: event.to_string(),
-        };
-        inner.session.commands.send(Command::Core(input)).await.map_err(|_| gone())
     }
-}
 
-fn history(transcript: &Transcript, input: &Message) -> Vec<Message> {
-    let place = transcript.messages().iter().position(|message| message.id == input.id);
-    let own: Vec<&str> = transcript
-        .runs()
-        .iter()
-        .filter(|run| run.in_reply_to.as_deref() == Some(&input.id))
-        .map(|run| run.id.as_str())
-        .collect();
-    let is_part = |index: usize, message: &Message| {
-        let is_own = message.run.as_deref().is_some_and(|run| own.contains(&run));
-        let waits = message.role == "user" && place.is_some_and(|place| index > place);
-        message.id != input.id && !is_own && !waits
-    };
-    let mut history: Vec<Message> = transcript
-        .messages()
-        .iter()
-        .enumerate()
-        .filter(|(index, message)| is_part(*index, message))
-        .map(|(_, message)| message.clone())
-        .collect();
-    history.push(input.clone());
-    history
+    async fn hand_over(&self, input: Input<Value>) -> Result<(), RunError> {
+        let sent = self.inner.session.commands.send(Command::Core(input)).await;
+        sent.map_err(|_| RunError::Gone(closed()))
+    }
+
+    /// Waits until the log says what is wanted, or that the run may not go on.
+    async fn until<T>(
+        &self,
+        mut wanted: impl FnMut(&mut Folded) -> Option<T>,
+    ) -> Result<T, RunError> {
+        let inner = &self.inner;
+        let mut version = inner.session.shared.version.subscribe();
+        let mut signal = inner.signal.clone();
+        loop {
+            version.borrow_and_update();
+            // A stop that is read counts before what it decided beside.
+            let found = inner.session.shared.with(|folded| {
+                let is_stopped = folded.ledger.is_stopped(inner.id.as_str());
+                if is_stopped { Err(RunError::Stopped) } else { Ok(wanted(folded)) }
+            });
+            if let Some(found) = found.transpose()?.flatten() {
+                return Ok(found);
+            }
+            signal.borrow_and_update().check()?;
+            tokio::select! {
+                changed = version.changed() => changed.map_err(|_| RunError::Gone(closed()))?,
+                changed = signal.changed() => changed.map_err(|_| RunError::Gone(closed()))?,
+            }
+        }
+    }
+
+    fn awaited(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.inner.awaited.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }

@@ -62,6 +62,22 @@ impl Session {
         self.act(Act::stop(random_id(), target)).await
     }
 
+    /// Says something to a run while it works.
+    pub async fn steer(&self, run: &Id, text: &str) -> Result<Receipt, Problem> {
+        let id = random_id();
+        let event = json!({"kind": "steer", "id": id.as_str(), "run": run.as_str(), "text": text});
+        self.act(Act { id, body: Body::Event(event.to_string()) }).await
+    }
+
+    /// Answers what a run asks. The first answer counts: a later one is refused as
+    /// `already_answered`.
+    pub async fn answer(&self, run: &Id, ask: &Id, answer: &Value) -> Result<Receipt, Problem> {
+        let event = json!({
+            "kind": "run.resumed", "run": run.as_str(), "ask": ask.as_str(), "answer": answer,
+        });
+        self.act(Act { id: random_id(), body: Body::Event(event.to_string()) }).await
+    }
+
     /// Writes the app's own event.
     pub async fn publish(&self, name: &str, data: &Value) -> Result<Receipt, Problem> {
         let id = random_id();

@@ -9,7 +9,7 @@ use durable_sessions_protocol::offset::Offset;
 use serde_json::Value;
 use tokio::sync::watch;
 
-use crate::core::SessionStatus;
+use crate::core::{Ledger, SessionStatus};
 
 /// Where a session stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,11 +41,18 @@ pub enum Update {
     Lagged,
 }
 
+/// What is kept of a log.
+#[derive(Debug)]
+pub(super) struct Folded {
+    pub(super) transcript: Transcript,
+    pub(super) ledger: Ledger<Value>,
+}
+
 /// A session as its handles see it. The lock is never held across an await.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) id: SessionId,
-    transcript: Mutex<Option<Transcript>>,
+    folded: Mutex<Option<Folded>>,
     /// Moves with each change of the transcript.
     pub(super) version: watch::Sender<u64>,
     pub(super) state: watch::Sender<SessionState>,
@@ -57,7 +64,7 @@ impl Shared {
     pub(super) fn new(id: SessionId) -> Self {
         Self {
             id,
-            transcript: Mutex::new(None),
+            folded: Mutex::new(None),
             version: watch::Sender::new(0),
             state: watch::Sender::new(SessionState { status: SessionStatus::Loading, error: None }),
             room: watch::Sender::new(true),
@@ -65,14 +72,15 @@ impl Shared {
     }
 
     pub(super) fn reset(&self, log: LogId) {
-        *self.lock() = Some(Transcript::new(log));
+        *self.lock() = Some(Folded { transcript: Transcript::new(log), ledger: Ledger::default() });
         self.version.send_modify(|version| *version += 1);
     }
 
     pub(super) fn apply(&self, events: &[Value]) {
-        if let Some(transcript) = &mut *self.lock() {
+        if let Some(folded) = &mut *self.lock() {
             for event in events {
-                transcript.apply(event);
+                folded.transcript.apply(event);
+                folded.ledger.apply(event);
             }
         }
         self.version.send_modify(|version| *version += 1);
@@ -80,10 +88,15 @@ impl Shared {
 
     /// Reads the transcript; `None` until the log is known.
     pub(super) fn read<T>(&self, read: impl FnOnce(&Transcript) -> T) -> Option<T> {
-        self.lock().as_ref().map(read)
+        self.lock().as_ref().map(|folded| read(&folded.transcript))
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Transcript>> {
-        self.transcript.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Reads and marks all that is kept of the log; `None` until it is known.
+    pub(super) fn with<T>(&self, act: impl FnOnce(&mut Folded) -> T) -> Option<T> {
+        self.lock().as_mut().map(act)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Folded>> {
+        self.folded.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

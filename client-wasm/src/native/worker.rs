@@ -6,22 +6,24 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use durable_sessions_protocol::id::{Id, SessionId};
+use durable_sessions_protocol::fold::{Message, RunState};
+use durable_sessions_protocol::id::Id;
 use durable_sessions_protocol::limits::WAKE_OFFER_MS;
 use serde_json::Value;
-use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 
 use super::client::Client;
-use super::driver::{Command, RunLink, Wake};
-use super::random_id;
-use super::run::{Run, RunError, Signal};
-use crate::core::{Input, RunEnd, Started};
+use super::driver::{Command, Wake};
+use super::open_run::{OpenRun, end_of, failed};
+use super::run::{Run, RunError, Work};
+use super::session::Session;
+use super::{SHUTDOWN_TIMEOUT_MS, random_id};
+use crate::core::{Input, RunEnd, SessionStatus, Started};
 
-/// The `error` of a run whose handler gave none.
-const FAILED: &str = "{\"code\":\"failed\"}";
+/// The `error` of a run that a shutdown ended.
+const SHUTDOWN: &str = "{\"code\":\"shutdown\"}";
 
 /// What a worker offers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,23 +32,35 @@ pub struct Serve {
     pub sessions: Vec<String>,
     /// How many inputs it works on at a time.
     pub slots: u32,
+    /// The name it writes under. With a name of its own a worker goes on with the runs that an
+    /// earlier process of the same name left open: it is started again within their leases (30 s),
+    /// and its handler is called with the same run once more, see [`Run::is_resumed`]. Only one
+    /// process at a time may use a name: a newer one takes its runs away from the older one. All
+    /// workers of one [`Client`] take the same name, or none.
+    ///
+    /// `None`: a random name. Runs whose process died end `lost`, and their input is offered
+    /// again.
+    pub producer: Option<Id>,
 }
 
 impl Default for Serve {
-    /// All sessions, eight inputs at a time.
+    /// All sessions, eight inputs at a time, a random name.
     fn default() -> Self {
-        Self { sessions: Vec::new(), slots: 8 }
+        Self { sessions: Vec::new(), slots: 8, producer: None }
     }
 }
 
-/// A worker at work. Dropping it withdraws its offer and ends its open runs as failed. Awaiting it
-/// waits until the client is closed.
+/// A worker at work. Dropping it withdraws its offer and ends its open runs as failed, without
+/// waiting for that: see [`Worker::shutdown`]. Awaiting it waits until the client is closed.
 #[derive(Debug)]
-pub struct Worker(JoinHandle<()>);
+pub struct Worker {
+    task: JoinHandle<()>,
+    is_ending: watch::Sender<bool>,
+}
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        self.0.abort();
+        self.task.abort();
     }
 }
 
@@ -54,7 +68,7 @@ impl Future for Worker {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        Pin::new(&mut self.0).poll(context).map(|_| ())
+        Pin::new(&mut self.task).poll(context).map(|_| ())
     }
 }
 
@@ -65,13 +79,28 @@ impl Worker {
         F: Future<Output = Result<Option<Value>, RunError>> + Send + 'static,
     {
         let agent = Id::parse(agent);
-        Self(tokio::spawn(async move {
+        let (is_ending, ending) = watch::channel(false);
+        let task = tokio::spawn(async move {
             // An agent of no name has no input.
             let Ok(agent) = agent else { return };
-            let producer = random_id();
-            let worker = Arc::new(Serving { client, agent, producer, handler });
+            let leaves_runs = options.producer.is_some();
+            let producer = options.producer.clone().unwrap_or_else(random_id);
+            let worker =
+                Arc::new(Serving { client, agent, producer, leaves_runs, ending, handler });
             worker.run(options).await;
-        }))
+        });
+        Self { task, is_ending }
+    }
+
+    /// Ends the work: takes no more input, gives its handlers up, and returns once their runs have
+    /// ended as failed (`{"code":"shutdown"}`). With a [`Serve::producer`] they are left open
+    /// instead, with all they wrote delivered: then end the process or close the client, and the
+    /// next process of that name goes on with them. It waits at most 5 s for a server that does
+    /// not answer; runs that have not ended by then end `lost`.
+    pub async fn shutdown(mut self) {
+        self.is_ending.send_replace(true);
+        let limit = Duration::from_millis(SHUTDOWN_TIMEOUT_MS);
+        let _ = timeout(limit, &mut self.task).await;
     }
 }
 
@@ -79,6 +108,8 @@ struct Serving<H> {
     client: Client,
     agent: Id,
     producer: Id,
+    leaves_runs: bool,
+    ending: watch::Receiver<bool>,
     handler: H,
 }
 
@@ -88,20 +119,39 @@ where
     F: Future<Output = Result<Option<Value>, RunError>> + Send + 'static,
 {
     async fn run(self: Arc<Self>, options: Serve) {
-        let Serve { sessions, slots } = options;
+        let Serve { sessions, slots, producer } = options;
         // The core wakes for no more inputs than there are slots.
         let (wakes, mut inbox) = mpsc::channel(usize::try_from(slots.max(1)).unwrap_or(1));
         let agent = self.agent.clone();
-        let command = Command::Serve { agent, sessions, slots, wakes };
+        let command = Command::Serve { agent, sessions, slots, producer, wakes };
         if self.client.commands.send(command).await.is_err() {
             return;
         }
         // Dropped with the worker: its offer is withdrawn and its handlers end.
-        let _offer = Offer { agent: self.agent.clone(), client: self.client.clone() };
+        let offer = Offer { agent: self.agent.clone(), client: self.client.clone() };
         let mut working = JoinSet::new();
-        while let Some(wake) = inbox.recv().await {
+        loop {
+            let wake = tokio::select! {
+                wake = inbox.recv() => wake,
+                () = self.ended() => {
+                    drop(offer);
+                    // Each ends or leaves its run.
+                    while working.join_next().await.is_some() {}
+                    return;
+                }
+            };
+            let Some(wake) = wake else { return };
             while working.try_join_next().is_some() {}
             working.spawn(self.clone().work(wake));
+        }
+    }
+
+    /// Waits until the work is to end.
+    async fn ended(&self) {
+        let mut ending = self.ending.clone();
+        // Without its handle the worker is being dropped.
+        if ending.wait_for(|is_ending| *is_ending).await.is_err() {
+            std::future::pending::<()>().await;
         }
     }
 
@@ -118,75 +168,77 @@ where
     /// is gone; the server's word on that is enough.
     async fn answer(self: Arc<Self>, wake: Wake) -> Option<()> {
         let session = self.client.open(&wake.session, Some(self.producer.clone())).await.ok()?;
-        let find = session.until(|transcript| {
-            let mut newest_first = transcript.messages().iter().rev();
-            newest_first.find(|message| message.id == wake.input.as_str()).cloned()
-        });
-        let input = timeout(Duration::from_millis(WAKE_OFFER_MS), find).await.ok()?.ok()?;
-
-        let run = random_id();
-        let mut open = OpenRun {
-            client: self.client.clone(),
-            session: wake.session.clone(),
-            run: Some(run.clone()),
+        let (open, input) = match wake.run {
+            None => self.claim(&session, &wake.input).await?,
+            Some(run) => self.take_over(&session, run, &wake.input).await?,
         };
-        let (started, has_started) = oneshot::channel();
-        let (signal, watched) = watch::channel(Signal::Go);
-        let command = Command::StartRun {
-            session: wake.session.clone(),
-            started: Started {
-                run: run.clone(),
-                agent: self.agent.clone(),
-                in_reply_to: Some(wake.input),
-                parent: None,
-            },
-            link: RunLink { started, signal },
-        };
-        self.client.commands.send(command).await.ok()?;
-        if has_started.await.ok()?.is_err() {
-            open.run = None;
-            return None;
-        }
-
-        let handle = Run::new(run.clone(), input, wake.attempt, session, watched);
+        let work = Work { input, attempt: wake.attempt };
+        let handle = Run::new(&open, work, session);
         // In a task of its own, so that a panic ends the run and not the worker.
         let mut handler = JoinSet::new();
         handler.spawn((self.handler)(handle));
-        let end = match handler.join_next().await {
-            Some(Ok(Ok(result))) => {
-                RunEnd::Completed { data: result.map(|result| result.to_string()) }
+        let end = tokio::select! {
+            answer = handler.join_next() => match answer {
+                Some(Ok(answer)) => end_of(&answer),
+                Some(Err(_)) | None => failed(),
+            },
+            () = self.ended() => {
+                handler.shutdown().await;
+                if self.leaves_runs {
+                    open.leave().await;
+                    return Some(());
+                }
+                RunEnd::Failed { error: Some(SHUTDOWN.to_owned()) }
             }
-            Some(Ok(Err(RunError::Stopped | RunError::Gone(_)))) => RunEnd::Stopped,
-            Some(Ok(Err(RunError::Failed(error)))) => {
-                RunEnd::Failed { error: Some(error.to_string()) }
-            }
-            Some(Err(_)) | None => RunEnd::Failed { error: Some(FAILED.to_owned()) },
         };
-        open.run = None;
-        let (ended, has_ended) = oneshot::channel();
-        let command = Command::EndRun { session: wake.session, run, end, ended };
-        self.client.commands.send(command).await.ok()?;
-        has_ended.await.ok()?.ok()
+        open.end(end).await.ok()
     }
-}
 
-/// Ends a run whose handler is given up: as long as this process is connected nobody else would.
-struct OpenRun {
-    client: Client,
-    session: SessionId,
-    run: Option<Id>,
-}
+    /// Starts a run for an input, once that has been read.
+    async fn claim(&self, session: &Session, input: &Id) -> Option<(OpenRun, Message)> {
+        let message = find(session, input).await?;
+        let started = Started {
+            run: random_id(),
+            agent: self.agent.clone(),
+            in_reply_to: Some(input.clone()),
+            parent: None,
+        };
+        Some((OpenRun::start(session, started).await.ok()?, message))
+    }
 
-impl Drop for OpenRun {
-    fn drop(&mut self) {
-        let Some(run) = self.run.take() else { return };
-        let end = RunEnd::Failed { error: Some(FAILED.to_owned()) };
-        let input = Input::EndRun { session: self.session.clone(), run, end };
-        let commands = self.client.commands.clone();
-        if let Err(TrySendError::Full(command)) = commands.try_send(Command::Core(input)) {
-            tokio::spawn(async move { commands.send(command).await });
+    /// Goes on with the run of an earlier process, once all that it wrote has been read.
+    async fn take_over(
+        &self,
+        session: &Session,
+        run: Id,
+        input: &Id,
+    ) -> Option<(OpenRun, Message)> {
+        let open = OpenRun::take_over(session, self.producer.clone(), run).await.ok()?;
+        let mut state = session.state();
+        let is_read = state
+            .wait_for(|state| matches!(state.status, SessionStatus::Live | SessionStatus::Closed));
+        is_read.await.ok()?;
+        let message = find(session, input).await?;
+        let stands = session.transcript(|transcript| {
+            let run = transcript.runs().iter().find(|run| run.id == open.id().as_str());
+            run.map(|run| run.state)
+        });
+        if matches!(stands.flatten(), Some(RunState::Running | RunState::Suspended)) {
+            return Some((open, message));
         }
+        // Stopped while nobody held it, or over.
+        let _ = open.end(RunEnd::Stopped).await;
+        None
     }
+}
+
+/// The message of an input, as soon as it is read.
+async fn find(session: &Session, input: &Id) -> Option<Message> {
+    let found = session.until(|transcript| {
+        let mut newest_first = transcript.messages().iter().rev();
+        newest_first.find(|message| message.id == input.as_str()).cloned()
+    });
+    timeout(Duration::from_millis(WAKE_OFFER_MS), found).await.ok()?.ok()
 }
 
 /// Withdraws an offer when it is dropped.
@@ -198,7 +250,8 @@ struct Offer {
 impl Drop for Offer {
     fn drop(&mut self) {
         let agent = self.agent.clone();
-        let withdrawn = Input::Serve { agent, sessions: Vec::new(), slots: 0 };
+        let (sessions, slots, producer) = (Vec::new(), 0, None);
+        let withdrawn = Input::Serve { agent, sessions, slots, producer };
         // With a full queue the wakes find nobody, and the server offers them elsewhere.
         let _ = self.client.commands.try_send(Command::Core(withdrawn));
     }

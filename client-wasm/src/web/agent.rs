@@ -40,7 +40,8 @@ pub(super) fn read(command_type: &str, command: &JsNode) -> Option<Input<JsNode>
         for session in command.list("sessions") {
             sessions.push(session.as_text()?);
         }
-        return Some(Input::Serve { agent: agent()?, sessions, slots: command.small("slots")? });
+        let (agent, slots, producer) = (agent()?, command.small("slots")?, command.id("producer"));
+        return Some(Input::Serve { agent, sessions, slots, producer });
     }
     let session = command.session_id("session")?;
     let run = || command.id("run");
@@ -79,7 +80,7 @@ pub(super) fn read(command_type: &str, command: &JsNode) -> Option<Input<JsNode>
 #[expect(clippy::wildcard_enum_match_arm, reason = "the encoder sorts the outputs")]
 pub(super) fn write(flat: &Flat, output: &Output<JsNode>) {
     match output {
-        Output::Wake { agent, session, input, attempt } => {
+        Output::Wake { agent, session, input, attempt, .. } => {
             flat.number(op::WAKE).text(session.as_str()).text(agent.as_str());
             flat.text(input.as_str()).number(u64::from(*attempt));
         }

@@ -209,6 +209,7 @@ impl Driver {
             | Output::WriteRefused { .. }
             | Output::RunEnded { .. }
             | Output::WriterFull { .. }
+            | Output::RunLeft { .. }
             | Output::WriterReady { .. }
             | Output::ProducerFenced { .. } => self.listener.tell(&encode(output)),
         }

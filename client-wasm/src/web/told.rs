@@ -124,6 +124,7 @@ pub fn encode(output: &Output<JsNode>) -> Array {
         | Output::WriteRefused { .. }
         | Output::RunEnded { .. }
         | Output::WriterFull { .. }
+        | Output::RunLeft { .. }
         | Output::WriterReady { .. }
         | Output::ProducerFenced { .. } => super::agent::write(&flat, output),
     }

@@ -109,7 +109,7 @@ proptest! {
         };
         core.handle(0, Input::StartRun { session: session(), started });
         let agent = id("assistant");
-        core.handle(0, Input::Serve { agent, sessions: Vec::new(), slots: 1 });
+        core.handle(0, Input::Serve { agent, sessions: Vec::new(), slots: 1, producer: None });
         core.handle(0, Input::Opened { socket: 1 });
         if greet {
             let frame = json!({"type": "welcome", "heartbeat_ms": 1});

@@ -1,6 +1,14 @@
 //! The tokio driver over real sockets, against the real rules.
 
+mod agents;
+mod asks;
+mod children;
+mod leaving;
+mod steers;
+mod writing;
+
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -9,7 +17,9 @@ use durable_sessions_client::native::{Client, Options, RunError, Serve, Session,
 use durable_sessions_protocol::fold::{RunState, Transcript};
 use durable_sessions_protocol::frame::SUBPROTOCOL;
 use futures_util::{SinkExt, StreamExt};
+use serde_json::Value;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_tungstenite::accept_hdr_async;
@@ -27,10 +37,12 @@ struct Host {
     url: String,
     state: Arc<Mutex<State>>,
     cuts: watch::Sender<u32>,
+    is_shut: Arc<AtomicBool>,
 }
 
 struct State {
     server: Server,
+    connections: u32,
     links: BTreeMap<u32, mpsc::UnboundedSender<String>>,
     started: Instant,
     /// Told after each step of the server: its deadline may be another one.
@@ -41,6 +53,7 @@ impl State {
     fn new() -> Self {
         Self {
             server: Server::default(),
+            connections: 0,
             links: BTreeMap::new(),
             started: Instant::now(),
             stepped: Arc::default(),
@@ -83,25 +96,81 @@ async fn keep_time(state: Arc<Mutex<State>>) {
     }
 }
 
+/// A process of its own, as far as a test can have one: killed, none of its tasks goes on.
+struct Process(Runtime);
+
+impl Process {
+    fn start() -> Self {
+        Self(Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap())
+    }
+
+    fn run<T>(&self, act: impl FnOnce() -> T) -> T {
+        let _entered = self.0.enter();
+        act()
+    }
+
+    fn kill(self) {
+        self.0.shutdown_background();
+    }
+}
+
 impl Host {
     async fn start() -> Self {
+        let state = Arc::new(Mutex::new(State::new()));
+        tokio::spawn(keep_time(state.clone()));
+        Self::listen(state).await
+    }
+
+    /// Another address of the same server.
+    async fn door(&self) -> Self {
+        Self::listen(self.state.clone()).await
+    }
+
+    async fn listen(state: Arc<Mutex<State>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let state = Arc::new(Mutex::new(State::new()));
-        let cuts = watch::Sender::new(0);
-        let host = Self { url, state: state.clone(), cuts: cuts.clone() };
-        tokio::spawn(keep_time(state.clone()));
+        let (cuts, is_shut) = (watch::Sender::new(0), Arc::new(AtomicBool::new(false)));
+        let host = Self { url, state: state.clone(), cuts: cuts.clone(), is_shut: is_shut.clone() };
         tokio::spawn(async move {
-            for number in 1.. {
+            loop {
                 let (stream, _) = listener.accept().await.unwrap();
-                tokio::spawn(serve(number, stream, state.clone(), cuts.subscribe()));
+                if !is_shut.load(Ordering::SeqCst) {
+                    tokio::spawn(serve(stream, state.clone(), cuts.subscribe()));
+                }
             }
         });
         host
     }
 
+    /// Cuts all connections of this address and takes no new ones for now.
+    fn shut(&self) {
+        self.is_shut.store(true, Ordering::SeqCst);
+        self.cut();
+    }
+
+    fn open(&self) {
+        self.is_shut.store(false, Ordering::SeqCst);
+    }
+
     fn cut(&self) {
         self.cuts.send_modify(|cuts| *cuts += 1);
+    }
+
+    /// The server dies with all connections and starts again.
+    fn crash(&self) {
+        let mut state = self.state.lock().unwrap();
+        let now = state.now();
+        state.server.crash(now);
+        state.links.clear();
+        drop(state);
+        self.cut();
+    }
+
+    /// The durable events of a kind.
+    fn events(&self, kind: &str) -> Vec<Value> {
+        let log = self.log();
+        let events = log.iter().map(|event| serde_json::from_str(event).unwrap());
+        events.filter(|event: &Value| event["kind"] == kind).collect()
     }
 
     fn log(&self) -> Vec<String> {
@@ -114,17 +183,16 @@ impl Host {
     }
 
     fn agent(&self) -> Client {
-        Client::connect(&self.url, Options::agent("bot")).unwrap()
+        self.other_agent("bot")
+    }
+
+    fn other_agent(&self, name: &str) -> Client {
+        Client::connect(&self.url, Options::agent(name)).unwrap()
     }
 }
 
 #[expect(clippy::result_large_err, reason = "the signature is the library's")]
-async fn serve(
-    number: u32,
-    stream: TcpStream,
-    state: Arc<Mutex<State>>,
-    mut cuts: watch::Receiver<u32>,
-) {
+async fn serve(stream: TcpStream, state: Arc<Mutex<State>>, mut cuts: watch::Receiver<u32>) {
     let choose = |_: &Request, mut response: Response| {
         let protocol = SUBPROTOCOL.parse().unwrap();
         response.headers_mut().insert("sec-websocket-protocol", protocol);
@@ -133,11 +201,14 @@ async fn serve(
     let Ok(socket) = accept_hdr_async(stream, choose).await else { return };
     let (mut sink, mut stream) = socket.split();
     let (sender, mut frames) = mpsc::unbounded_channel();
-    {
+    let number = {
         let mut state = state.lock().unwrap();
+        state.connections += 1;
+        let number = state.connections;
         state.server.connect(number);
         state.links.insert(number, sender);
-    }
+        number
+    };
     loop {
         tokio::select! {
             message = stream.next() => {
@@ -168,11 +239,16 @@ async fn until<T>(session: &Session, wanted: impl FnMut(&Transcript) -> Option<T
 
 /// The state and text of the n-th run, once it has ended.
 async fn ended(session: &Session, n: usize) -> (RunState, String) {
+    stands(session, n, RunState::has_ended).await
+}
+
+/// The same, once its state is as wanted.
+async fn stands(session: &Session, n: usize, wanted: fn(RunState) -> bool) -> (RunState, String) {
     until(session, |transcript| {
-        let run = transcript.runs().get(n).filter(|run| run.state.has_ended())?;
+        let run = transcript.runs().get(n).filter(|run| wanted(run.state))?;
         let own = |message: &&_| {
             let message: &durable_sessions_protocol::fold::Message = message;
-            message.run.as_deref() == Some(&run.id)
+            message.role == "assistant" && message.run.as_deref() == Some(&run.id)
         };
         let text = transcript.messages().iter().find(own).map(|message| message.text.clone());
         Some((run.state, text.unwrap_or_default()))

@@ -33,7 +33,10 @@ fn after_a_cut_its_runs_are_named_before_it_offers_to_work() {
         seed: 1,
     });
     let agent = id("assistant");
-    tell(&mut core, Input::Serve { agent: agent.clone(), sessions: Vec::new(), slots: 1 });
+    tell(
+        &mut core,
+        Input::Serve { agent: agent.clone(), sessions: Vec::new(), slots: 1, producer: None },
+    );
     tell(&mut core, Input::Produce { session: session(), producer: id("p") });
     tell(&mut core, Input::Attach { session: session(), follow: Follow::EVENTS });
     let welcome = json!({"type": "welcome", "heartbeat_ms": 15_000, "limits": {}});

@@ -12,7 +12,7 @@ use super::output::Output;
 #[path = "../writer/run.rs"]
 #[expect(dead_code, reason = "the words of the native build's API")]
 mod run;
-pub use run::{RunEnd, Started};
+pub use run::{PartName, RunEnd, Started};
 
 /// There is none.
 #[derive(Debug)]

@@ -2,8 +2,9 @@
 
 use durable_sessions_protocol::id::Id;
 use durable_sessions_protocol::limits::EVENT_MAX_BYTES;
+use durable_sessions_protocol::quote::write_string;
 
-use crate::core::frames::{field_name, field_text};
+use crate::core::frames::{field_name, field_number, field_text};
 
 /// The start of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,10 +36,29 @@ pub enum RunEnd {
     Stopped,
 }
 
+/// Where text of a run goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartName {
+    /// The run's message. The first piece of it makes it.
+    pub message: Id,
+    /// Index of the part.
+    pub part: u32,
+    /// `text`, `reasoning` or the app's own; the same for all of one part.
+    pub part_type: String,
+}
+
 #[derive(Debug)]
 pub(super) struct Run {
     pub(super) id: Id,
     pub(super) phase: Phase,
+    /// A delta was sent so shortly before this time that the next one waits for more until then.
+    pub(super) gathers_until: u64,
+}
+
+impl Run {
+    pub(super) const fn new(id: Id, phase: Phase) -> Self {
+        Self { id, phase, gathers_until: 0 }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +71,8 @@ pub(super) enum Phase {
     Stopped,
     /// Its end is not acknowledged.
     Ending,
+    /// What it has written is delivered, and then it is forgotten.
+    Leaving,
 }
 
 impl Phase {
@@ -71,6 +93,31 @@ impl Started {
         }
         event.push('}');
         event
+    }
+}
+
+impl PartName {
+    /// The delta that appends a text. Its text stands last, where it can grow.
+    pub(super) fn delta(&self, run: &Id, text: &str) -> String {
+        let mut event = String::from("{\"kind\":\"delta\"");
+        field_text(&mut event, "run", run.as_str());
+        field_text(&mut event, "message", self.message.as_str());
+        field_number(&mut event, "part", u64::from(self.part));
+        if self.part_type != "text" {
+            field_text(&mut event, "type", &self.part_type);
+        }
+        field_text(&mut event, "text", text);
+        event.push('}');
+        event
+    }
+
+    /// Appends to the text of the delta that ends here.
+    pub(super) fn extend(events: &mut String, text: &str) {
+        let mut quoted = String::with_capacity(text.len() + 2);
+        write_string(&mut quoted, text);
+        events.truncate(events.len().saturating_sub("\"}".len()));
+        events.push_str(quoted.get(1..).unwrap_or_default());
+        events.push('}');
     }
 }
 

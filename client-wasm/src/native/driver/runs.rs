@@ -31,13 +31,14 @@ struct Open {
     started: Option<oneshot::Sender<Result<(), Problem>>>,
     signal: watch::Sender<Signal>,
     ended: Option<oneshot::Sender<Ended>>,
+    left: Option<oneshot::Sender<()>>,
 }
 
 impl Runs {
     pub(super) fn start(&mut self, session: &SessionId, run: &Id, link: RunLink) {
         let RunLink { started, signal } = link;
         let session = session.clone();
-        let open = Open { session, started: Some(started), signal, ended: None };
+        let open = Open { session, started: Some(started), signal, ended: None, left: None };
         self.0.insert(run.clone(), open);
     }
 
@@ -47,6 +48,16 @@ impl Runs {
         if let Some(open) = self.0.get_mut(run) {
             open.ended = Some(ended);
         }
+    }
+
+    pub(super) fn leaving(&mut self, run: &Id, left: oneshot::Sender<()>) {
+        if let Some(open) = self.0.get_mut(run) {
+            open.left = Some(left);
+        }
+    }
+
+    pub(super) fn is_open(&self, run: &Id) -> bool {
+        self.0.contains_key(run)
     }
 
     pub(super) fn are_open_in(&self, session: &SessionId) -> bool {
@@ -80,6 +91,12 @@ impl Runs {
                 }
                 if let Some(ended) = open.ended {
                     let _ = ended.send(Err(problem));
+                }
+            }
+            Output::RunLeft { run, .. } => {
+                let left = self.0.remove(&run).and_then(|open| open.left);
+                if let Some(left) = left {
+                    let _ = left.send(());
                 }
             }
             Output::RunEnded { run, .. } => {

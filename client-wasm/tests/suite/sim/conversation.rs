@@ -85,7 +85,8 @@ impl Conversation {
         let follow = Follow { patches: true, events: true, merge: false };
         self.world.tell(USER, Input::Attach { session: session(), follow });
         self.world.tell(USER, Input::Send { session: session(), act: Act::text(id("m1"), "one") });
-        let serve = Input::Serve { agent: id("assistant"), sessions: Vec::new(), slots: 2 };
+        let serve =
+            Input::Serve { agent: id("assistant"), sessions: Vec::new(), slots: 2, producer: None };
         self.world.tell(AGENT, serve);
         let deadline = self.world.now + LIMIT_MS;
         for step in 0.. {

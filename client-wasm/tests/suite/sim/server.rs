@@ -20,7 +20,7 @@ use durable_sessions_server::auth;
 use durable_sessions_server::hub::{Connection, Published, Refusal, Writer};
 pub(crate) use log::Log;
 use log::{Answer, Asked};
-use offers::{Offers, Worker};
+use offers::{Offers, Serves, Worker};
 use serde_json::{Value, json};
 
 /// Events in one frame: few, so that an exchange has many frames.
@@ -58,8 +58,8 @@ struct Peer {
     attached: BTreeMap<SessionId, Offset>,
     /// Sessions that must hear when it is gone.
     joined: BTreeSet<SessionId>,
-    /// Agents it works for, and on how many inputs at a time.
-    serves: BTreeMap<Id, u32>,
+    /// Agents it works for.
+    serves: BTreeMap<Id, Serves>,
 }
 
 impl Server {
@@ -181,7 +181,8 @@ impl Server {
             ClientFrame::Publish(publish) => self.publish(now, from, publish),
             ClientFrame::Serve(serve) => {
                 let peer = self.connections.get_mut(&from)?;
-                peer.serves.insert(serve.agent, serve.slots);
+                let (slots, producer) = (serve.slots, serve.producer);
+                peer.serves.insert(serve.agent, Serves { slots, producer });
                 let request = serve.request;
                 Some(ServerFrame::Ack { request, first: None, last: None, receipt: None })
             }

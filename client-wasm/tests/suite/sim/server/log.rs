@@ -7,7 +7,7 @@ use durable_sessions_protocol::frame::{
 };
 use durable_sessions_protocol::id::{Id, LogId};
 use durable_sessions_protocol::offset::Offset;
-use durable_sessions_server::hub::state::{Claim, Offer, OpenRun};
+use durable_sessions_server::hub::state::{Claim, Offer, OpenRun, Orphan};
 use durable_sessions_server::hub::{Connection, Publish, Published, Refusal, State, Writer};
 use durable_sessions_server::log::{Batch, Entry};
 
@@ -28,6 +28,7 @@ pub(crate) struct Log {
     /// How the session stood with the last durable batch.
     pub(super) offers: Vec<Offer>,
     pub(super) claims: Vec<Claim>,
+    pub(super) orphans: Vec<Orphan>,
 }
 
 /// One append under way, and what is answered after it.
@@ -38,6 +39,7 @@ struct Flight {
     answers: Vec<Answer>,
     offers: Vec<Offer>,
     claims: Vec<Claim>,
+    orphans: Vec<Orphan>,
 }
 
 /// What a connection is told once it is durable.
@@ -67,6 +69,7 @@ impl Log {
             flight: None,
             offers: Vec::new(),
             claims: Vec::new(),
+            orphans: Vec::new(),
         }
     }
 
@@ -108,6 +111,7 @@ impl Log {
         self.waiting.clear();
         self.flight = None;
         (self.offers, self.claims) = (state.offers(), state.claims());
+        self.orphans = state.orphans();
         self.state = state;
     }
 
@@ -179,14 +183,15 @@ impl Log {
             return answers;
         }
         let (offers, claims) = (self.state.offers(), self.state.claims());
+        let orphans = self.state.orphans();
         let Some(batch) = self.state.take_batch() else {
-            (self.offers, self.claims) = (offers, claims);
+            (self.offers, self.claims, self.orphans) = (offers, claims, orphans);
             answers.append(&mut self.waiting);
             return answers;
         };
         let waiting = std::mem::take(&mut self.waiting);
         let lands_at = now + SYNC_MS;
-        self.flight = Some(Flight { lands_at, batch, answers: waiting, offers, claims });
+        self.flight = Some(Flight { lands_at, batch, answers: waiting, offers, claims, orphans });
         answers
     }
 
@@ -203,6 +208,7 @@ impl Log {
         }
         self.entries.extend(flight.batch.notes.into_iter().map(Entry::Note));
         (self.offers, self.claims) = (flight.offers, flight.claims);
+        self.orphans = flight.orphans;
         flight.answers
     }
 }
