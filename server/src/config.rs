@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use durable_sessions_protocol::id::Id;
 use durable_sessions_protocol::limits;
 
-use crate::limits::SESSION_IDLE_UNLOAD_MS;
+use crate::limits::{CHECKPOINT_MIN_ENTRIES, SESSION_IDLE_UNLOAD_MS};
 
 /// Durable, ordered sessions between AI agents and the people who talk to them.
 #[derive(Debug, Parser)]
@@ -59,6 +59,11 @@ pub struct Config {
     /// How long a session that nobody uses stays in memory, in milliseconds. Tests shorten it
     #[arg(long, env = "DURABLE_SESSIONS_IDLE_UNLOAD_MS", default_value_t = SESSION_IDLE_UNLOAD_MS, hide = true)]
     pub idle_unload_ms: u64,
+
+    /// A session's state is written down after so many events, or more if it is large. Tests write
+    /// it often
+    #[arg(long, env = "DURABLE_SESSIONS_CHECKPOINT_MIN_ENTRIES", default_value_t = CHECKPOINT_MIN_ENTRIES, hide = true)]
+    pub checkpoint_min_entries: u64,
 
     /// Clocks of a connection; the defaults are the protocol's.
     #[command(flatten)]

@@ -35,7 +35,9 @@ impl Gauge {
         GaugeGuard(self.0.clone())
     }
 
-    fn value(&self) -> u64 {
+    /// How many there are.
+    #[must_use]
+    pub fn value(&self) -> u64 {
         self.0.load(Relaxed)
     }
 }

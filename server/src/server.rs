@@ -78,6 +78,7 @@ impl Server {
         let hub = HubConfig {
             default_agent: config.default_agent,
             idle_unload_ms: config.idle_unload_ms,
+            checkpoint_min_entries: config.checkpoint_min_entries,
             sessions: metrics.sessions.clone(),
         };
         let hub = Hub::open(store, hub).await?;

@@ -19,6 +19,7 @@ const LISTENING: &str = "listening on http://";
 pub struct Server {
     program: PathBuf,
     data: PathBuf,
+    flags: &'static [&'static str],
     address: SocketAddr,
     child: Child,
 }
@@ -26,11 +27,16 @@ pub struct Server {
 impl Server {
     /// Starts a server on a free port and waits until it listens.
     pub async fn start(program: &str, data: &Path) -> Self {
+        Self::start_with(program, data, &[]).await
+    }
+
+    /// The same with more flags, which it keeps.
+    pub async fn start_with(program: &str, data: &Path, flags: &'static [&'static str]) -> Self {
         let (program, data) = (PathBuf::from(program), data.to_path_buf());
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
-        let mut child = serve(&program, &data, any);
+        let mut child = serve(&program, &data, flags, any);
         let address = listening(&mut child).await;
-        Self { program, data, address, child }
+        Self { program, data, flags, address, child }
     }
 
     /// Where it listens, now and after each restart.
@@ -50,14 +56,14 @@ impl Server {
 
     /// Starts it again after [`Server::kill`] and waits until it listens.
     pub async fn restart(&mut self) {
-        self.child = serve(&self.program, &self.data, self.address);
+        self.child = serve(&self.program, &self.data, self.flags, self.address);
         let address = listening(&mut self.child).await;
         assert_eq!(address, self.address, "the port it had");
     }
 
     /// Starts it after [`Server::kill`] and kills it again before it may be ready.
     pub async fn restart_and_kill(&mut self, after: Duration) {
-        self.child = serve(&self.program, &self.data, self.address);
+        self.child = serve(&self.program, &self.data, self.flags, self.address);
         sleep(after).await;
         self.kill().await;
     }
@@ -71,9 +77,10 @@ pub async fn start_agent(program: &str, arguments: &[&str]) -> Child {
     child
 }
 
-fn serve(program: &Path, data: &Path, address: SocketAddr) -> Child {
+fn serve(program: &Path, data: &Path, flags: &[&str], address: SocketAddr) -> Child {
     let mut command = Command::new(program);
-    spawn(command.args(["serve", "--listen", &address.to_string(), "--data"]).arg(data))
+    command.args(["serve", "--listen", &address.to_string(), "--data"]).arg(data);
+    spawn(command.args(flags))
 }
 
 fn spawn(command: &mut Command) -> Child {

@@ -328,6 +328,15 @@ fn check_answer(events: &[Value]) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_acknowledged_is_there_once_after_the_server_is_killed() {
+    kill_under_writers(&[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_is_there_once_also_when_sessions_come_and_go_and_start_from_checkpoints() {
+    kill_under_writers(&["--idle-unload-ms", "0", "--checkpoint-min-entries", "3"]).await;
+}
+
+async fn kill_under_writers(flags: &'static [&'static str]) {
     let seed = match std::env::var("SEED") {
         Ok(seed) => seed.parse().expect("SEED is a number"),
         Err(_) => rand::random(),
@@ -336,7 +345,7 @@ async fn what_was_acknowledged_is_there_once_after_the_server_is_killed() {
     let mut random = StdRng::seed_from_u64(seed);
     let began = Instant::now();
     let data = tempfile::tempdir().unwrap();
-    let mut server = Server::start(SERVER, data.path()).await;
+    let mut server = Server::start_with(SERVER, data.path(), flags).await;
 
     let user = Client::connect(&server.url(), Options::user("ada")).unwrap();
     let agent = Client::connect(&server.url(), Options::agent("counter")).unwrap();

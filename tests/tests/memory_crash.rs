@@ -67,7 +67,12 @@ async fn read_all(hub: &Hub, session: &SessionId) -> Vec<Value> {
 async fn round(seed: u64) {
     let mut random = StdRng::seed_from_u64(seed);
     let store = Arc::new(MemoryStore::new());
-    let config = HubConfig::new(Id::parse("assistant").unwrap());
+    let mut config = HubConfig::new(Id::parse("assistant").unwrap());
+    if seed % 2 == 1 {
+        // Sessions come and go all the while, and start from checkpoints.
+        config.idle_unload_ms = 0;
+        config.checkpoint_min_entries = seed;
+    }
     let hub = Hub::open(store.clone(), config).await.unwrap();
     let writers: Vec<_> =
         (0..PRODUCERS).map(|producer| tokio::spawn(write_all(hub.clone(), producer))).collect();

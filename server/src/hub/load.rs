@@ -39,7 +39,7 @@ impl Hub {
     ) -> Result<Option<Loaded>, StoreError> {
         let default_agent = &self.0.config.default_agent;
         let mut state = State::new(log.clone(), default_agent.clone());
-        let mut checkpoints = Checkpoints::default();
+        let mut checkpoints = Checkpoints::new(self.0.config.checkpoint_min_entries);
         loop {
             let (entries, next) = self.0.store.load(id, cursor).await?;
             for entry in &entries {

@@ -13,6 +13,8 @@ mod reader;
 mod ring;
 mod session;
 pub mod state;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -38,7 +40,7 @@ pub use self::session::Session;
 pub use self::state::{
     Connection, Description, OpenRun, Publish, Published, Refusal, State, Writer,
 };
-use crate::limits::SESSION_IDLE_UNLOAD_MS;
+use crate::limits::{CHECKPOINT_MIN_ENTRIES, SESSION_IDLE_UNLOAD_MS};
 use crate::log::{AppendError, LogStore, SessionSummary, StoreError};
 use crate::metrics::Gauge;
 
@@ -52,6 +54,8 @@ pub struct HubConfig {
     pub default_agent: Id,
     /// How long a session that nobody uses stays in memory, in milliseconds.
     pub idle_unload_ms: u64,
+    /// A session's state is written down after so many events, or more if it is large.
+    pub checkpoint_min_entries: u64,
     /// Counts the sessions in memory.
     pub sessions: Gauge,
 }
@@ -60,8 +64,12 @@ impl HubConfig {
     /// The limits of [`crate::limits`].
     #[must_use]
     pub fn new(default_agent: Id) -> Self {
-        let (idle_unload_ms, sessions) = (SESSION_IDLE_UNLOAD_MS, Gauge::default());
-        Self { default_agent, idle_unload_ms, sessions }
+        Self {
+            default_agent,
+            idle_unload_ms: SESSION_IDLE_UNLOAD_MS,
+            checkpoint_min_entries: CHECKPOINT_MIN_ENTRIES,
+            sessions: Gauge::default(),
+        }
     }
 }
 
@@ -270,7 +278,8 @@ impl Hub {
 
     /// When a session that is used now may leave.
     fn idle_at(&self, now: u64) -> u64 {
-        now.saturating_add(self.0.config.idle_unload_ms)
+        // Whoever looks again at once would do nothing else.
+        now.saturating_add(self.0.config.idle_unload_ms.max(1))
     }
 
     /// Whether nobody has a handle of the session or asked it anything.

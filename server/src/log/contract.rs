@@ -1,16 +1,27 @@
 //! The suite every store passes. A store's factory is called once per test; what must outlive the
 //! store (a directory) goes along with it.
 
+mod checkpoints;
+mod listing;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
 use durable_sessions_protocol::id::{LogId, SessionId};
 use durable_sessions_protocol::offset::Offset;
 
-use super::{
-    AppendError, Batch, EmbeddedStore, Entry, LoadCursor, LogStore, MemoryStore, Record,
-    SessionSummary,
+use self::checkpoints::{
+    a_checkpoint_alone_is_kept_and_moves_nothing, a_checkpoint_and_a_title_may_hold_any_bytes,
+    a_checkpoint_is_its_own_sessions_and_outlives_a_reopening,
+    a_checkpoint_larger_than_a_page_comes_back_whole, a_checkpoint_of_a_moved_batch_does_not_count,
+    a_load_begins_with_the_newest_checkpoint_and_goes_on_behind_it,
+    a_load_from_the_start_passes_the_checkpoint_by,
 };
+use self::listing::{
+    a_listing_has_the_ids_of_a_prefix_in_order_from_behind_a_given_one,
+    a_session_without_events_is_not_listed, sessions_are_listed_with_their_title_tail_and_time,
+};
+use super::{AppendError, Batch, EmbeddedStore, Entry, LoadCursor, LogStore, MemoryStore, Record};
 
 /// A store and whatever it stands on.
 type Made = (Arc<dyn LogStore>, Option<tempfile::TempDir>);
@@ -346,128 +357,4 @@ async fn new_sessions_after_reopening_do_not_touch_older_ones((store, _dir): Mad
     assert_eq!(read_all(&*store, "a").await, texts(1, 2));
     assert_eq!(read_all(&*store, "b").await, texts(4, 4));
     assert_eq!(read_all(&*store, "c").await, texts(3, 3));
-}
-
-fn checkpoint(batch: Batch, text: &'static str) -> Batch {
-    Batch { checkpoint: Some(Bytes::from_static(text.as_bytes())), ..batch }
-}
-
-async fn a_load_begins_with_the_newest_checkpoint_and_goes_on_behind_it((store, _dir): Made) {
-    let with = |batch: Batch, texts| Batch { notes: notes(texts), ..batch };
-    append(&*store, "s", 0, with(events(1, 2), &["a"])).await;
-    append(&*store, "s", 2, checkpoint(with(events(3, 3), &["b", "c"]), "one")).await;
-    assert_eq!(words(&*store, "s").await, "[one]");
-    append(&*store, "s", 3, with(Batch::default(), &["d"])).await;
-    append(&*store, "s", 3, with(events(4, 4), &["e"])).await;
-    assert_eq!(words(&*store, "s").await, "[one]d4e");
-    append(&*store, "s", 4, checkpoint(events(5, 5), "two")).await;
-    append(&*store, "s", 5, events(6, 6)).await;
-    assert_eq!(words(&*store, "s").await, "[two]6");
-    assert_eq!(read_all(&*store, "s").await, texts(1, 6));
-}
-
-async fn a_load_from_the_start_passes_the_checkpoint_by((store, _dir): Made) {
-    append(&*store, "s", 0, Batch { notes: notes(&["a"]), ..Batch::default() }).await;
-    append(&*store, "s", 0, checkpoint(events(1, 2), "one")).await;
-    let (entries, _) = load_from(&*store, "s", Some(LoadCursor::START)).await;
-    assert_eq!(entries.iter().map(word).collect::<String>(), "a12");
-}
-
-async fn a_checkpoint_alone_is_kept_and_moves_nothing((store, _dir): Made) {
-    append(&*store, "s", 0, events(1, 3)).await;
-    append(&*store, "s", 3, checkpoint(Batch::default(), "late")).await;
-    assert_eq!(words(&*store, "s").await, "[late]");
-    assert_eq!(store.meta(&session("s")).await.unwrap().unwrap().tail, at(3));
-    append(&*store, "s", 3, events(4, 4)).await;
-    assert_eq!(words(&*store, "s").await, "[late]4");
-}
-
-async fn a_checkpoint_of_a_moved_batch_does_not_count((store, _dir): Made) {
-    append(&*store, "s", 0, checkpoint(events(1, 1), "one")).await;
-    let late = Batch { title: Some("late".into()), ..checkpoint(events(2, 2), "late") };
-    store.append(&session("s"), &log("log"), Offset::ZERO, late).await.unwrap_err();
-    assert_eq!(words(&*store, "s").await, "[one]");
-    assert_eq!(store.list("", None, 9).await.unwrap()[0].title, None);
-}
-
-async fn a_checkpoint_larger_than_a_page_comes_back_whole((store, _dir): Made) {
-    let large = Bytes::from(vec![b'x'; 3_000_000]);
-    let batch = Batch { checkpoint: Some(large.clone()), ..events(1, 1) };
-    append(&*store, "s", 0, batch).await;
-    append(&*store, "s", 1, events(2, 2)).await;
-    let (entries, pages) = load_all(&*store, "s").await;
-    let tail = Entry::Event { offset: at(2), record: record(2) };
-    assert!(entries == [Entry::Checkpoint(large), tail] && pages > 1, "{pages} pages");
-}
-
-async fn a_checkpoint_and_a_title_may_hold_any_bytes((store, _dir): Made) {
-    // Among them what ends a batch in a journal.
-    let any = Bytes::from([&(0..=255).collect::<Vec<u8>>()[..], b"FJL\x03FJL\0FJL"].concat());
-    let title = "FJL\u{3} 表題 FJL".to_owned();
-    let batch = Batch { checkpoint: Some(any.clone()), title: Some(title.clone()), ..events(1, 1) };
-    append(&*store, "s", 0, batch).await;
-    store.reopen().await.unwrap();
-    assert_eq!(load_all(&*store, "s").await.0, [Entry::Checkpoint(any)]);
-    assert_eq!(store.list("", None, 9).await.unwrap()[0].title, Some(title));
-}
-
-async fn a_checkpoint_is_its_own_sessions_and_outlives_a_reopening((store, _dir): Made) {
-    append(&*store, "a", 0, checkpoint(events(1, 1), "of a")).await;
-    append(&*store, "b", 0, events(1, 1)).await;
-    append(&*store, "c", 0, checkpoint(Batch::default(), "of c")).await;
-    store.reopen().await.unwrap();
-    append(&*store, "a", 1, events(2, 2)).await;
-    assert_eq!(words(&*store, "a").await, "[of a]2");
-    assert_eq!(words(&*store, "b").await, "1");
-    assert_eq!(words(&*store, "c").await, "[of c]");
-}
-
-async fn sessions_are_listed_with_their_title_tail_and_time((store, _dir): Made) {
-    let stamped = |at: u64| Record {
-        grant: 0,
-        seq: 0,
-        json: format!(r#"{{"offset":1,"at":{at},"data":{{"at":1}}}}"#).into(),
-    };
-    let titled = |title: &str, batch| Batch { title: Some(title.into()), ..batch };
-    let one = Batch { events: vec![stamped(5), stamped(7)], ..Batch::default() };
-    append(&*store, "s", 0, titled("first", one)).await;
-    append(&*store, "s", 2, titled("second", events(3, 3))).await;
-    append(&*store, "s", 3, Batch { events: vec![stamped(9)], ..Batch::default() }).await;
-    let id = session("s");
-    let expected = SessionSummary {
-        id,
-        log: log("log"),
-        tail: at(4),
-        title: Some("second".into()),
-        updated_at: Some(9),
-    };
-    assert_eq!(store.list("", None, 9).await.unwrap(), [expected.clone()]);
-    store.reopen().await.unwrap();
-    assert_eq!(store.list("", None, 9).await.unwrap(), [expected]);
-}
-
-async fn a_listing_has_the_ids_of_a_prefix_in_order_from_behind_a_given_one((store, _dir): Made) {
-    for name in ["b", "a-2", "a", "a-1", "a-10", "a~", "B"] {
-        append(&*store, name, 0, events(1, 1)).await;
-    }
-    let list = async |prefix: &str, after: Option<&str>, limit| {
-        let found = store.list(prefix, after.map(session).as_ref(), limit).await.unwrap();
-        found.iter().map(|found| found.id.to_string()).collect::<Vec<_>>().join(" ")
-    };
-    assert_eq!(list("", None, 9).await, "B a a-1 a-10 a-2 a~ b");
-    assert_eq!(list("a", None, 9).await, "a a-1 a-10 a-2 a~");
-    assert_eq!(list("a-", None, 2).await, "a-1 a-10");
-    assert_eq!(list("a-", Some("a-10"), 9).await, "a-2");
-    assert_eq!(list("a-", Some("a-11"), 9).await, "a-2");
-    assert_eq!(list("a-", Some("a"), 9).await, "a-1 a-10 a-2", "behind one before the prefix");
-    assert_eq!(list("a-", Some("b"), 9).await, "", "behind one past the prefix");
-    assert_eq!(list("c", None, 9).await, "");
-    assert_eq!(list("", None, 0).await, "");
-}
-
-async fn a_session_without_events_is_not_listed((store, _dir): Made) {
-    append(&*store, "a", 0, Batch { notes: notes(&["grant"]), ..Batch::default() }).await;
-    append(&*store, "b", 0, events(1, 1)).await;
-    let found = store.list("", None, 1).await.unwrap();
-    assert_eq!(found.iter().map(|found| found.id.as_str()).collect::<Vec<_>>(), ["b"]);
 }

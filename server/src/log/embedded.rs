@@ -16,7 +16,7 @@ mod opening;
 mod rows;
 mod tables;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -1,5 +1,6 @@
 //! A store that forgets everything when the process ends, and lets a test play the disk.
 
+mod session;
 #[cfg(test)]
 mod tests;
 
@@ -12,10 +13,10 @@ use durable_sessions_protocol::id::{LogId, SessionId};
 use durable_sessions_protocol::offset::Offset;
 use tokio::sync::{oneshot, watch};
 
-use super::batch::stamp;
+use self::session::Session;
 use super::{
-    AppendError, Batch, BoxFuture, Entry, LOAD_PAGE_BYTES, LoadCursor, LogStore, Page, Record,
-    SessionMeta, SessionSummary, StoreError,
+    AppendError, Batch, BoxFuture, LoadCursor, LogStore, Page, SessionMeta, SessionSummary,
+    StoreError,
 };
 
 /// A log store in memory, unbounded: it keeps every event until it is dropped.
@@ -35,6 +36,8 @@ struct State {
     pending: BTreeSet<SessionId>,
     /// Appends whose sync has not returned, oldest first.
     queue: VecDeque<Request>,
+    /// How many loads began.
+    loads: usize,
     disk: Disk,
     health: Health,
 }
@@ -52,17 +55,6 @@ enum Health {
     #[default]
     Usable,
     Poisoned,
-}
-
-#[derive(Debug)]
-struct Session {
-    log: LogId,
-    events: Vec<Record>,
-    /// By the tail they were written at, then in order.
-    notes: BTreeMap<(Offset, u32), Bytes>,
-    title: Option<String>,
-    /// The newest one and where it was written.
-    checkpoint: Option<(LoadCursor, Bytes)>,
 }
 
 #[derive(Debug)]
@@ -129,6 +121,12 @@ impl MemoryStore {
     #[must_use]
     pub fn waiting(&self) -> usize {
         *self.waiting.borrow()
+    }
+
+    /// How many loads began.
+    #[must_use]
+    pub fn loads(&self) -> usize {
+        self.lock().loads
     }
 
     /// Returns once at least `count` appends wait for a sync.
@@ -217,7 +215,8 @@ impl LogStore for MemoryStore {
     ) -> BoxFuture<'_, Result<Page, StoreError>> {
         let session = session.clone();
         Box::pin(async move {
-            let state = self.usable()?;
+            let mut state = self.usable()?;
+            state.loads += usize::from(cursor.is_none());
             let Some(session) = state.sessions.get(&session) else {
                 return Ok((Vec::new(), None));
             };
@@ -299,20 +298,10 @@ impl State {
         if tail != expected_tail || !same_log {
             return Err(AppendError::Moved { tail });
         }
-        let session = self.sessions.entry(id.clone()).or_insert_with(|| Session {
-            log: log.clone(),
-            events: Vec::new(),
-            notes: BTreeMap::new(),
-            title: None,
-            checkpoint: None,
-        });
-        session.append(batch.events, batch.notes);
-        session.title = batch.title.or(session.title.take());
-        if let Some(checkpoint) = batch.checkpoint {
-            session.checkpoint = Some((session.end(), checkpoint));
-        }
         set_indexed(&mut self.due, id, batch.due);
         set_indexed(&mut self.pending, id, batch.pending);
+        let session = self.sessions.entry(id.clone());
+        session.or_insert_with(|| Session::new(log.clone())).append(batch);
         Ok(())
     }
 }
@@ -326,89 +315,5 @@ fn set_indexed(index: &mut BTreeSet<SessionId>, session: &SessionId, change: Opt
             index.remove(session);
         }
         None => {}
-    }
-}
-
-impl Session {
-    fn tail(&self) -> Offset {
-        Offset::ZERO.plus(self.events.len() as u64)
-    }
-
-    fn meta(&self) -> SessionMeta {
-        SessionMeta { log: self.log.clone(), tail: self.tail() }
-    }
-
-    /// Behind everything that was written.
-    fn end(&self) -> LoadCursor {
-        let after = self.tail();
-        let notes = self.notes.range((after, 0)..).next_back().map_or(0, |((_, n), _)| n + 1);
-        LoadCursor { after, notes }
-    }
-
-    fn append(&mut self, events: Vec<Record>, notes: Vec<Bytes>) {
-        self.events.extend(events);
-        let LoadCursor { after: tail, notes: taken } = self.end();
-        self.notes.extend((taken..).zip(notes).map(|(n, note)| ((tail, n), note)));
-    }
-
-    fn summary(&self, id: &SessionId) -> Option<SessionSummary> {
-        let last = self.events.last()?;
-        Some(SessionSummary {
-            id: id.clone(),
-            log: self.log.clone(),
-            tail: self.tail(),
-            title: self.title.clone(),
-            updated_at: stamp(&last.json),
-        })
-    }
-
-    fn after(&self, after: Offset) -> impl Iterator<Item = (Offset, &Record)> {
-        let skipped = usize::try_from(after.as_u64()).unwrap_or(usize::MAX);
-        let offsets = std::iter::successors(Some(after.next()), |offset| Some(offset.next()));
-        offsets.zip(self.events.iter().skip(skipped))
-    }
-
-    fn read(&self, after: Offset, limit_bytes: usize) -> Vec<Bytes> {
-        let mut bytes = 0;
-        self.after(after)
-            .map(|(_, record)| record.json.clone())
-            .take_while(|json| {
-                let first = bytes == 0;
-                bytes += json.len();
-                first || bytes <= limit_bytes
-            })
-            .collect()
-    }
-
-    fn load(&self, cursor: Option<LoadCursor>) -> Page {
-        let (mut entries, mut bytes) = (Vec::new(), 0);
-        let mut cursor = match (cursor, &self.checkpoint) {
-            (None, Some((place, checkpoint))) => {
-                bytes += checkpoint.len();
-                entries.push(Entry::Checkpoint(checkpoint.clone()));
-                *place
-            }
-            (cursor, _) => cursor.unwrap_or(LoadCursor::START),
-        };
-        let mut events = self.after(cursor.after).peekable();
-        let mut notes = self.notes.range((cursor.after, cursor.notes)..).peekable();
-        while bytes < LOAD_PAGE_BYTES {
-            let note_first = match (notes.peek(), events.peek()) {
-                (Some(((tail, _), _)), Some((offset, _))) => tail < offset,
-                (note, _) => note.is_some(),
-            };
-            if note_first && let Some((&(tail, n), note)) = notes.next() {
-                cursor = LoadCursor { after: tail, notes: n + 1 };
-                bytes += note.len();
-                entries.push(Entry::Note(note.clone()));
-            } else if let Some((offset, record)) = events.next() {
-                cursor = LoadCursor { after: offset, notes: 0 };
-                bytes += record.json.len();
-                entries.push(Entry::Event { offset, record: record.clone() });
-            } else {
-                return (entries, None);
-            }
-        }
-        (entries, Some(cursor))
     }
 }

@@ -18,6 +18,8 @@ use durable_sessions_protocol::offset::Offset;
 
 pub use self::batch::{Batch, Entry, LoadCursor, Record, SessionMeta, SessionSummary};
 pub use self::embedded::EmbeddedStore;
+#[cfg(test)]
+pub(crate) use self::embedded::tests::formats::written_in_format;
 pub use self::error::{AppendError, StoreError};
 pub use self::memory::MemoryStore;
 

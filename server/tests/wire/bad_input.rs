@@ -336,11 +336,11 @@ async fn every_bad_request_has_its_status_and_code() {
         ("a duplicate key", post(r#"{"kind":"data","name":"n","name":"n"}"#), 400, "invalid"),
         ("a forged from", post(r#"{"kind":"data","name":"n","from":null}"#), 400, "invalid"),
         (
-            "an unknown run",
+            "a steer of an unknown run",
             post(r#"{"kind":"steer","id":"s","run":"no","text":"x"}"#)
                 .header("session-as", "agent/a"),
-            501,
-            "not_supported",
+            422,
+            "not_found",
         ),
         (
             "a delta of an unknown run",

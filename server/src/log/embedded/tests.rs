@@ -1,7 +1,7 @@
 //! Tests of what only the embedded store does.
 
 mod damage;
-mod formats;
+pub(crate) mod formats;
 
 use std::sync::Arc;
 

@@ -42,8 +42,9 @@ enum Damage {
 }
 
 fn batch(first: u64, last: u64) -> Batch {
-    let checkpoint = (last % 6 == 0).then(|| Bytes::from(format!("state at {last} FJL\x03")));
-    let title = (last % 9 == 0).then(|| format!("title {last}"));
+    let checkpoint =
+        last.is_multiple_of(6).then(|| Bytes::from(format!("state at {last} FJL\x03")));
+    let title = last.is_multiple_of(9).then(|| format!("title {last}"));
     let notes = vec![Bytes::from(format!("note {last}"))];
     Batch { notes, checkpoint, title, ..events(first, last) }
 }

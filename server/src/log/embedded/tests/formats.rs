@@ -7,7 +7,7 @@ use crate::log::contract::{append, at, read_all, session};
 use crate::log::{Batch, EmbeddedStore, LogStore, StoreError};
 
 /// A copy of a data directory in `tests/fixtures/store`.
-fn written_in_format(number: u32) -> tempfile::TempDir {
+pub(crate) fn written_in_format(number: u32) -> tempfile::TempDir {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/store");
     let directory = tempfile::tempdir().unwrap();
     copy(&fixtures.join(number.to_string()), directory.path());
