@@ -4,14 +4,14 @@ import { test } from "node:test";
 import WebSocket from "ws";
 import { connect, RunFailure } from "./package.mjs";
 import { server } from "./program.mjs";
-import { until } from "./server.mjs";
+import { fakeServer, until } from "./server.mjs";
 
 const rejections = [];
 process.on("unhandledRejection", (reason) => rejections.push(reason));
 
 /** A server of this test's own, somebody who talks in the session `s`, and an agent's client. */
 async function stage(t) {
-  const { url, events } = await server(t);
+  const { url, ...rest } = await server(t);
   const client = (as, options) => {
     const made = connect(url, { WebSocket, as, tabs: "solo", outbox: "memory", ...options });
     t.after(() => made.close());
@@ -19,7 +19,7 @@ async function stage(t) {
   };
   const session = client("user/ann").session("s");
   await session.ready;
-  return { events, client, session, agent: client("agent/bot") };
+  return { ...rest, client, session, agent: client("agent/bot") };
 }
 
 /** Waits until a run of this agent stands so, and gives it. */
@@ -249,6 +249,47 @@ test("what people say to a run comes to it while it works, and counts as used", 
   ]);
 });
 
+test("a write waits while the server does not keep up, and nothing is lost of what was written", async (t) => {
+  const { session, agent, halt, goOn } = await stage(t);
+  const piece = "0123456789abcdef".repeat(4096);
+  const pieces = 32;
+  let written = 0;
+  let isWaiting = false;
+  agent.serve("assistant", async (run) => {
+    await run.write("ready");
+    halt();
+    while (written < pieces) {
+      const write = run.write(piece).then(() => (isWaiting = false));
+      isWaiting = true;
+      await write;
+      written++;
+    }
+  });
+  await session.send("go");
+  // A write that resolves at once does so before the next turn of the event loop.
+  await until(() => isWaiting, "a write waits");
+  // Twice what may be unanswered is never taken in.
+  assert.ok(written * piece.length < 2 * 1024 * 1024, `${written} were taken`);
+  goOn();
+  await run(session, "assistant", "completed");
+  assert.equal(answer(session).text.length, "ready".length + pieces * piece.length);
+});
+
+test("who writes without awaiting is refused before memory is full", async (t) => {
+  const { session, agent, halt, goOn } = await stage(t);
+  const refused = [];
+  agent.serve("assistant", async (run) => {
+    await run.write("ready");
+    halt();
+    const writes = Array.from({ length: 100 }, () => run.write("x".repeat(64 * 1024)));
+    await Promise.race(writes.map((write) => write.catch(({ code }) => refused.push(code))).slice(-1));
+    goOn();
+  });
+  await session.send("go");
+  await run(session, "assistant", "completed");
+  assert.deepEqual([...new Set(refused)], ["outbox_full"]);
+});
+
 test("as many inputs are worked on at a time as it says", async (t) => {
   const { agent, client } = await stage(t);
   let atWork = 0;
@@ -288,6 +329,78 @@ test("once it is disposed of no more input comes, and what is at work goes on to
   // Another one has it, since the first does not any more.
   client("agent/next").serve("assistant", (run) => run.write("by another"));
   await until(() => session.transcript().messages.at(-1).text === "by another");
+});
+
+test("a process of the same producer goes on with what an earlier one left open", async (t) => {
+  const { session, agent, client, events } = await stage(t);
+  const options = { producer: "worker-1" };
+  agent.serve("assistant", async (run) => {
+    await run.write("begun, ");
+    const answer = run.ask("go on?");
+    for await (const steer of run.steers) await run.write(`${steer.text}, `);
+    await answer;
+  }, options);
+  await session.send("go");
+  const { id } = await run(session, "assistant", "suspended");
+  await session.steer(id, "left");
+  await until(() => answer(session)?.text === "begun, left, ");
+  const [ask] = session.transcript().active[0].asks;
+  agent.close();
+  let seen;
+  client("agent/bot").serve("assistant", async (run) => {
+    const history = (await run.history()).map(({ role, text }) => [role, text]);
+    seen = { id: run.id, isResumed: run.isResumed, attempt: run.attempt, history };
+    await run.write(`and ${await run.ask("go on?")}`);
+  }, options);
+  await until(() => seen);
+  assert.deepEqual(seen, {
+    id, isResumed: true, attempt: 1,
+    history: [["user", "go"], ["user", "left"], ["assistant", "begun, left, "]],
+  });
+  assert.equal(session.transcript().active[0].asks.length, 1);
+  await session.answer(ask.id, "on");
+  await run(session, "assistant", "completed");
+  assert.equal(answer(session).text, "begun, left, and on");
+  const kinds = (await events("s")).map(({ kind }) => kind);
+  assert.equal(kinds.filter((kind) => kind === "run.started").length, 1);
+  assert.equal(kinds.filter((kind) => kind === "run.suspended").length, 1);
+});
+
+test("an agent connects by itself, as who its client is", async (t) => {
+  for (const options of [{ as: "agent/bot" }, { token: async () => "header.e30.signature" }]) {
+    const fake = fakeServer();
+    const client = connect("http://127.0.0.1:1", { WebSocket: fake.WebSocket, tabs: "solo", outbox: "memory", ...options });
+    t.after(() => client.close());
+    client.session("s");
+    await until(() => client.status === "live");
+    client.serve("writer", () => {}, { sessions: ["a", "b-*"], concurrency: 3, producer: "worker-1" });
+    await until(() => fake.sockets.length === 2 && fake.socket.sent.length > 1, "it offers");
+    const [own, agents] = fake.sockets.map(({ sent: [hello] }) => hello);
+    assert.deepEqual([agents.as, agents.token], [own.as, own.token]);
+    assert.notEqual(agents.client, own.client);
+    assert.equal(agents.group, undefined);
+    const offer = { type: "serve", agent: "writer", slots: 3, producer: "worker-1", sessions: ["a", "b-*"] };
+    assert.deepEqual(fake.socket.sent[1], offer);
+    client.close();
+    await until(() => fake.sockets.every(({ isClosed }) => isClosed), "its connections are closed");
+  }
+});
+
+test("what cannot be served is said on the console", async (t) => {
+  const said = [];
+  t.mock.method(console, "error", (error) => said.push(error.code));
+  const { WebSocket } = fakeServer();
+  const bad = (as, ...words) => {
+    const client = connect("http://127.0.0.1:1", { WebSocket, as });
+    t.after(() => client.close());
+    client.serve(...words);
+  };
+  bad("user/ann", "writer", () => {});
+  bad("agent/bot", "", () => {});
+  bad("agent/bot", "writer", undefined);
+  bad("agent/bot", "writer", () => {}, { concurrency: 0 });
+  await until(() => said.length === 4);
+  assert.deepEqual(said, ["forbidden", "invalid", "invalid", "invalid"]);
 });
 
 test("nothing was an unhandled rejection", () => assert.deepEqual(rejections, []));

@@ -22,6 +22,9 @@ export async function server(t) {
   const url = line.replace("listening on ", "");
   return {
     url,
+    /** Stands still, as a machine that is too slow, until it goes on. */
+    halt: () => child.kill("SIGSTOP"),
+    goOn: () => child.kill("SIGCONT"),
     /** All events of a session as they are stored. */
     async events(session) {
       const response = await fetch(`${url}/v1/sessions/${session}/events?offset=-1`);

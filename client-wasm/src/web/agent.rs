@@ -2,14 +2,19 @@
 //!
 //! The commands, on top of those of [`super::connect`], are:
 //!
-//! - `{type: "serve", agent, sessions, slots}`: offers to work on an agent's input, in the sessions of
-//!   an array of names or `prefix*`, empty for all; 0 slots withdraw the offer.
+//! - `{type: "serve", agent, sessions, slots, producer?}`: offers to work on an agent's input, in the
+//!   sessions of an array of names or `prefix*`, empty for all; 0 slots withdraw the offer. With the
+//!   producer's name the runs that an earlier process of it left open are offered too.
 //! - `{type: "wake_done", agent, session, input}`: frees the slot of a wake.
 //! - `{type: "produce", session, producer}`: writes runs to a session as this producer.
 //! - `{type: "start_run", session, run, agent, inReplyTo?, parent?}`: starts a run.
+//! - `{type: "take_over", session, producer, run}`: goes on with one that an earlier process left.
+//! - `{type: "append", session, run, message, part, partType, text}`: adds text to a part.
 //! - `{type: "write", session, run, event}`: adds an event, its JSON, to an open run.
 //! - `{type: "end_run", session, run, outcome, json?}`: ends a run `completed` with a result, `failed`
 //!   with an error, or `stopped`.
+
+mod ledger;
 
 use durable_sessions_protocol::fold::Node;
 
@@ -17,7 +22,7 @@ use super::flat::Flat;
 use super::node::JsNode;
 use super::told::problem;
 use crate::core::read::Read;
-use crate::core::{Input, Output, RunEnd, Started};
+use crate::core::{Input, Output, PartName, RunEnd, Started};
 
 /// The number each begins with. `AgentTold` in `npm/src/agent/border.ts` has the same.
 mod op {
@@ -35,21 +40,21 @@ mod op {
 /// What a command of this type says.
 pub(super) fn read(command_type: &str, command: &JsNode) -> Option<Input<JsNode>> {
     let agent = || command.id("agent");
-    if command_type == "serve" {
-        let mut sessions = Vec::new();
-        for session in command.list("sessions") {
-            sessions.push(session.as_text()?);
-        }
-        let (agent, slots, producer) = (agent()?, command.small("slots")?, command.id("producer"));
-        return Some(Input::Serve { agent, sessions, slots, producer });
-    }
-    let session = command.session_id("session")?;
-    let run = || command.id("run");
     // Absent, or an id.
     let optional = |name| match command.field(name) {
         Some(_) => command.id(name).map(Some),
         None => Some(None),
     };
+    if command_type == "serve" {
+        let mut sessions = Vec::new();
+        for session in command.list("sessions") {
+            sessions.push(session.as_text()?);
+        }
+        let (slots, producer) = (command.small("slots")?, optional("producer")?);
+        return Some(Input::Serve { agent: agent()?, sessions, slots, producer });
+    }
+    let session = command.session_id("session")?;
+    let run = || command.id("run");
     Some(match command_type {
         "wake_done" => Input::WakeDone { agent: agent()?, session, input: command.id("input")? },
         "produce" => Input::Produce { session, producer: command.id("producer")? },
@@ -61,6 +66,17 @@ pub(super) fn read(command_type: &str, command: &JsNode) -> Option<Input<JsNode>
                 in_reply_to: optional("inReplyTo")?,
                 parent: optional("parent")?,
             },
+        },
+        "take_over" => Input::TakeOver { session, producer: command.id("producer")?, run: run()? },
+        "append" => Input::Append {
+            session,
+            run: run()?,
+            to: PartName {
+                message: command.id("message")?,
+                part: command.small("part")?,
+                part_type: command.text("partType")?,
+            },
+            text: command.text("text")?,
         },
         "write" => Input::Write { session, run: run()?, event: command.text("event")? },
         "end_run" => {
@@ -80,9 +96,12 @@ pub(super) fn read(command_type: &str, command: &JsNode) -> Option<Input<JsNode>
 #[expect(clippy::wildcard_enum_match_arm, reason = "the encoder sorts the outputs")]
 pub(super) fn write(flat: &Flat, output: &Output<JsNode>) {
     match output {
-        Output::Wake { agent, session, input, attempt, .. } => {
+        Output::Wake { agent, session, input, attempt, run } => {
             flat.number(op::WAKE).text(session.as_str()).text(agent.as_str());
             flat.text(input.as_str()).number(u64::from(*attempt));
+            if let Some(run) = run {
+                flat.text(run.as_str());
+            }
         }
         Output::RunStarted { session, run, offset } => {
             flat.number(op::RUN_STARTED).text(session.as_str()).text(run.as_str());

@@ -25,6 +25,9 @@ export class Agents<A extends App> {
     if (!Number.isSafeInteger(concurrency) || concurrency < 1) {
       throw failure("invalid", "concurrency is a whole number from 1 on");
     }
+    if (!this.#options.token && !this.#options.as?.startsWith("agent/")) {
+      throw failure("forbidden", 'an agent is served as an agent: connect(url, { as: "agent/ID" }), or with a token');
+    }
     let connection = this.#connections.get(producer);
     if (!connection) {
       const setup = { url: this.#url, options: this.#options, module: this.#module, producer };

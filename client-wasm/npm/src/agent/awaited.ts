@@ -1,110 +1,98 @@
 import { deferred, type Deferred } from "../deferred.js";
 import type { DurableSessionsError } from "../errors.js";
-import type { App, LogEvent, Outcome } from "../types.js";
+import { randomId } from "../id.js";
+import type { App, LogEvent } from "../types.js";
+import type { EndedErrand, Errand } from "./border.js";
 import type { AgentSession } from "./sessions.js";
 import type { Delegated } from "./types.js";
 
-interface Waiting<T> extends Deferred<T> {
-  /** Whether the log has what it waits for the answer of. */
+/** What is asked or delegated, of which the first two are JSON as it is written. */
+interface Said<T> {
+  id: string;
+  /** Resolves when the log has the answer. */
+  answer: Promise<T>;
+  /** Whether an earlier process said it already. */
   isSaid: boolean;
 }
 
-interface Delegation extends Waiting<Delegated> {
-  /** The run that works on it. */
-  run: string | undefined;
-}
-
 /** What a run waits for the log to say: answers to what it asked, and the ends of what it delegated. */
-export class Awaited {
-  #home: AgentSession<App>;
+export class Awaited<A extends App> {
+  #home: AgentSession<A>;
   #run: string;
-  #asks = new Map<string, Waiting<unknown>>();
-  #delegations = new Map<string, Delegation>();
+  #asks = new Map<string, Deferred<unknown>>();
+  #errands = new Map<string, Deferred<Delegated>>();
+  // Those of this process, so that the same words said twice are two.
+  #known = new Set<string>();
 
-  constructor(home: AgentSession<any>, run: string) {
+  constructor(home: AgentSession<A>, run: string) {
     this.#home = home;
     this.#run = run;
   }
 
-  answer(ask: string): Promise<unknown> {
-    const waiting = { ...deferred<unknown>(), isSaid: false };
-    this.#asks.set(ask, waiting);
-    return waiting.promise;
+  /** Something is asked: what an earlier process asked in the same words is not asked again. */
+  ask(body: unknown): Said<unknown> {
+    const said = this.#home.ledger.asks(this.#run) as unknown[];
+    const same = (at: number) => at % 2 === 0 && !this.#known.has(said[at] as string) && isSame(said[at + 1], body);
+    const place = said.findIndex((_, at) => same(at));
+    return this.#await(this.#asks, said[place] as string | undefined);
   }
 
-  delegated(message: string): Promise<Delegated> {
-    const waiting = { ...deferred<Delegated>(), isSaid: false, run: undefined };
-    this.#delegations.set(message, waiting);
-    return waiting.promise;
+  /** Something is delegated: likewise. */
+  delegate(message: Record<string, unknown>): Said<Delegated> {
+    const said = this.#home.ledger.errands(this.#run) as LogEvent[];
+    const same = (event: LogEvent) =>
+      !this.#known.has(event["id"] as string) && ["to", "text", "parts", "data"].every((name) => isSame(event[name], message[name]));
+    return this.#await(this.#errands, said.find(same)?.["id"] as string | undefined);
   }
 
-  heard(event: LogEvent): void {
-    const { kind, id, run, ask } = event as LogEvent & Record<"id" | "run" | "ask", string>;
-    switch (kind) {
-      case "run.suspended":
-        return said(this.#asks.get(ask));
-      case "run.resumed":
-        if (run !== this.#run) return;
-        this.#asks.get(ask)?.resolve(event["answer"]);
-        return void this.#asks.delete(ask);
-      case "message":
-        return said(this.#delegations.get(id));
-      case "run.started": {
-        const delegation = this.#delegations.get(event["in_reply_to"] as string);
-        if (delegation) delegation.run = run;
-        return;
-      }
-      case "run.ended":
-        return this.#ended(run, event["outcome"] as Outcome, event["data"]);
-      case "input.state":
-        return this.#decided(id, event["state"] as string);
-      default:
+  /** The log has more. */
+  look(): void {
+    const { ledger } = this.#home;
+    for (const [ask, { resolve }] of this.#asks) {
+      const answer = ledger.answer(this.#run, ask) as [] | [unknown];
+      if (answer.length === 0) continue;
+      this.#asks.delete(ask);
+      resolve(answer[0]);
+    }
+    for (const [message, { resolve }] of this.#errands) {
+      const errand = ledger.errand(this.#run, message) as Errand;
+      if (!isOver(errand)) continue;
+      this.#errands.delete(message);
+      resolve(this.#delegated(errand));
     }
   }
 
-  /** A write was refused: what the log does not have may never come. */
-  refuse(reason: DurableSessionsError): void {
-    for (const map of [this.#asks, this.#delegations]) {
-      for (const [id, waiting] of map) {
-        if (waiting.isSaid) continue;
-        map.delete(id);
-        waiting.reject(reason);
-      }
-    }
-  }
-
+  /** Nothing more is waited for. */
   end(reason: DurableSessionsError): void {
-    for (const { reject } of [...this.#asks.values(), ...this.#delegations.values()]) reject(reason);
+    for (const { reject } of [...this.#asks.values(), ...this.#errands.values()]) reject(reason);
     this.#asks.clear();
-    this.#delegations.clear();
+    this.#errands.clear();
   }
 
-  #ended(run: string, outcome: Outcome, data: unknown): void {
-    for (const [message, delegation] of this.#delegations) {
-      // A lost one is tried again, until the server says that it is not.
-      if (delegation.run !== run || outcome === "lost") continue;
-      this.#delegations.delete(message);
-      const result: Delegated = { run, outcome, text: this.#textOf(run) };
-      if (data !== undefined) result.data = data;
-      delegation.resolve(result);
-    }
+  #await<T>(waiting: Map<string, Deferred<T>>, earlier: string | undefined): Said<T> {
+    const id = earlier ?? randomId();
+    const end = deferred<T>();
+    this.#known.add(id);
+    waiting.set(id, end);
+    // The answer to what was said earlier may be there.
+    this.look();
+    return { id, answer: end.promise, isSaid: earlier !== undefined };
   }
 
-  #decided(message: string, state: string): void {
-    const delegation = this.#delegations.get(message);
-    if (!delegation || (state !== "expired" && state !== "stopped")) return;
-    this.#delegations.delete(message);
-    const { run } = delegation;
-    const outcome = state === "stopped" ? "stopped" : "lost";
-    delegation.resolve({ ...(run !== undefined && { run }), outcome, text: run === undefined ? "" : this.#textOf(run) });
-  }
-
-  #textOf(run: string): string {
-    const own = this.#home.transcript().messages.filter((message) => message.run === run && message.role === "assistant");
-    return own.map((message) => message.text).join("");
+  #delegated([outcome, run, data, ...given]: EndedErrand): Delegated {
+    const isAnswer = (message: { id: string; role: string; run?: string }) =>
+      run !== undefined && message.run === run && message.role === "assistant" && !given.includes(message.id);
+    const { messages } = this.#home.transcript();
+    const text = messages.filter(isAnswer).map((message) => message.text).join("");
+    return { outcome, text, ...(run !== undefined && { run }), ...(data !== undefined && { data }) };
   }
 }
 
-function said(waiting: { isSaid: boolean } | undefined): void {
-  if (waiting) waiting.isSaid = true;
+function isOver(errand: Errand): errand is EndedErrand {
+  return errand.length > 0;
+}
+
+// What was stored has its fields in the order in which they were written.
+function isSame(stored: unknown, said: unknown): boolean {
+  return JSON.stringify(stored) === JSON.stringify(said);
 }

@@ -2,7 +2,7 @@ import { Told, type Problem } from "../border.js";
 import { DurableSessionsError, failure } from "../errors.js";
 import { randomId } from "../id.js";
 import { call } from "../schedule.js";
-import type { App, ConnectOptions, LogEvent } from "../types.js";
+import type { App, ConnectOptions, LogEvent, SessionStatus } from "../types.js";
 import { AgentTold, type AgentCommand, type AgentCore } from "./border.js";
 import { core } from "./core.js";
 import type { Offer } from "./offers.js";
@@ -27,6 +27,8 @@ export interface Wake {
   agent: string;
   input: string;
   attempt: number;
+  /** The run that works on it, left open by an earlier process. */
+  run: string | undefined;
 }
 
 /**
@@ -74,14 +76,14 @@ export class Connection<A extends App> {
     const { agent, options: { sessions: of = [], concurrency: slots = CONCURRENCY } } = offer;
     const sessions = typeof of === "string" ? [of] : of;
     this.#offers.set(agent, offer);
-    const isTaken = this.#raw({ type: "serve", agent, sessions, slots });
+    const isTaken = this.#raw({ type: "serve", agent, sessions, slots, producer: this.#setup.producer });
     if (!isTaken) this.#leave(offer);
     return isTaken;
   }
 
   remove(offer: Offer<A>): void {
     if (this.#offers.get(offer.agent) !== offer) return;
-    this.#raw({ type: "serve", agent: offer.agent, sessions: [], slots: 0 });
+    this.#raw({ type: "serve", agent: offer.agent, sessions: [], slots: 0, producer: undefined });
     this.#leave(offer);
   }
 
@@ -116,13 +118,22 @@ export class Connection<A extends App> {
   }
 
   /** Starts a run, and resolves when its start is in the log. */
-  async start(session: AgentSession<A>, started: Started<A>): Promise<RunObject<A>> {
-    const run = new RunObject<A>(this, session, started);
+  start(session: AgentSession<A>, { agent, inReplyTo, parent, ...work }: Started<A>): Promise<RunObject<A>> {
+    const run = new RunObject<A>(this, session, randomId(), work);
+    const command = { type: "start_run", session: session.id, run: run.id, agent, inReplyTo, parent } as const;
+    return this.#open(run, command);
+  }
+
+  /** Goes on with the run of an earlier process, of which it is told later what it works on. */
+  takeOver(session: AgentSession<A>, run: string, attempt: number): Promise<RunObject<A>> {
+    const command = { type: "take_over", session: session.id, producer: this.#producer, run } as const;
+    return this.#open(new RunObject<A>(this, session, run, { input: undefined, attempt }), command);
+  }
+
+  async #open(run: RunObject<A>, command: AgentCommand): Promise<RunObject<A>> {
     this.#runs.set(run.id, run);
-    session.runs.set(run.id, run);
-    const { agent, inReplyTo, parent } = started;
-    const isTaken = this.command({ type: "start_run", session: session.id, run: run.id, agent, inReplyTo, parent });
-    if (!isTaken) run.gone(failure("invalid", `a run of ${agent} cannot start`));
+    run.home.runs.set(run.id, run);
+    if (!this.command(command)) run.gone(failure("invalid", "that is no name of an agent"));
     await run.started;
     return run;
   }
@@ -146,7 +157,7 @@ export class Connection<A extends App> {
 
   // The core stands still while it tells, so nothing may be thrown at it.
   #hear(told: unknown[]): void {
-    const [what, first, second, third, fourth] = told as [Told | AgentTold, string, string, unknown, unknown];
+    const [what, first, second, third] = told as [Told | AgentTold, string, string, unknown];
     const session = this.#sessions.find(first);
     switch (what) {
       case Told.Token:
@@ -154,8 +165,8 @@ export class Connection<A extends App> {
       case Told.Status:
         return this.#status(first, errorOf(told, 3));
       case Told.Session:
-        if (second === "closed") this.#sessions.ended(first, errorOf(told, 3));
-        return;
+        if (second === "closed") return this.#sessions.ended(first, errorOf(told, 3));
+        return session?.status(second as SessionStatus);
       case Told.Reset:
         return session?.reset(second);
       case Told.Patches:
@@ -163,7 +174,7 @@ export class Connection<A extends App> {
       case Told.Events:
         return session?.heard(told.slice(4) as LogEvent[]);
       case AgentTold.Wake:
-        return void this.#work({ session: first, agent: second, input: third as string, attempt: fourth as number });
+        return void this.#work(wakeOf(told));
       case AgentTold.RunStarted:
         return this.#runs.get(second)?.begun();
       case AgentTold.RunStopped:
@@ -215,6 +226,11 @@ export class Connection<A extends App> {
     const { log } = this.#setup.options;
     if (log) call(log, `agents: ${line}`);
   }
+}
+
+function wakeOf(told: unknown[]): Wake {
+  const [, session, agent, input, attempt, run] = told as [number, string, string, string, number, string | undefined];
+  return { session, agent, input, attempt, run };
 }
 
 function errorOf(told: unknown[], at: number): DurableSessionsError | null {

@@ -4,6 +4,9 @@ import { connect, initSync } from "../../../pkg/agent.js";
 import type { CoreOptions } from "../border.js";
 import type { AgentCore } from "./border.js";
 
+// Only to be made once there is a core.
+export { Ledger } from "../../../pkg/agent.js";
+
 let isStarted = false;
 
 /** A core, which calls `tell` with what happens. The first call compiles it, or takes what is compiled. */

@@ -1,10 +1,11 @@
 import { deferred } from "../deferred.js";
 import { failure, type DurableSessionsError } from "../errors.js";
 import { randomId } from "../id.js";
-import type { App, LogEvent, Message, Part } from "../types.js";
+import type { App, Message, Part } from "../types.js";
 import { Awaited } from "./awaited.js";
 import type { Connection } from "./connection.js";
-import { history } from "./history.js";
+import type { AgentCommand } from "./border.js";
+import { history, written } from "./history.js";
 import type { AgentSession } from "./sessions.js";
 import { Steers } from "./steers.js";
 import type { AgentRun, Delegated, DelegatedInput, HistoryOptions, WriteOptions } from "./types.js";
@@ -13,22 +14,35 @@ import { conduct } from "./work.js";
 /** Written beyond a full outbox by who does not await, in UTF-16 units of JSON. Beyond it: `outbox_full`. */
 const UNAWAITED_MAX_CHARS = 4 * 1024 * 1024;
 
-/** What a run begins with. */
-export interface Started<A extends App> {
-  agent: string;
-  input: Message<A>;
+/** What a run is about. */
+interface Work<A extends App> {
+  /** What a run works on that is taken over is read later. */
+  input: Message<A> | undefined;
   attempt: number;
+}
+
+/** What a run begins with. */
+export interface Started<A extends App> extends Work<A> {
+  agent: string;
   inReplyTo: string | undefined;
   parent: string | undefined;
 }
 
+/** How a run ends by the word of its handler. */
+export interface End {
+  outcome: "completed" | "failed";
+  /** The result, or the error. */
+  json: string | undefined;
+}
+
 export class RunObject<A extends App> implements AgentRun<A> {
-  readonly id = randomId();
-  readonly input: Message<A>;
+  readonly id: string;
   readonly attempt: number;
+  isResumed = false;
   /** The session itself. @internal */
   readonly home: AgentSession<A>;
   #connection: Connection<A>;
+  #input: Message<A> | undefined;
   #abort = new AbortController();
   #started = deferred<void>();
   #ended = deferred<void>();
@@ -41,16 +55,21 @@ export class RunObject<A extends App> implements AgentRun<A> {
   #parts = 0;
   #places = new Map<string | number, number>();
   #unawaited = 0;
-  #awaited: Awaited;
+  #awaited: Awaited<A>;
   #steers: Steers<A>;
 
-  constructor(connection: Connection<A>, home: AgentSession<A>, { input, attempt }: Started<A>) {
+  constructor(connection: Connection<A>, home: AgentSession<A>, id: string, { input, attempt }: Work<A>) {
     this.#connection = connection;
     this.home = home;
-    this.input = input;
+    this.id = id;
+    this.#input = input;
     this.attempt = attempt;
-    this.#awaited = new Awaited(home, this.id);
-    this.#steers = new Steers<A>(this.id, (id) => void this.#event({ kind: "input.state", id, state: "used" }).catch(() => {}));
+    this.#awaited = new Awaited(home, id);
+    this.#steers = new Steers<A>(home, id, (steer) => void this.#event({ kind: "input.state", id: steer, state: "used" }));
+  }
+
+  get input(): Message<A> {
+    return this.#input!;
   }
 
   get session(): string {
@@ -66,14 +85,15 @@ export class RunObject<A extends App> implements AgentRun<A> {
   }
 
   async history({ last }: HistoryOptions = {}): Promise<readonly Message<A>[]> {
-    const messages = history(this.home.transcript(), this.input);
+    const messages = history(this.home, this.id, this.input);
     return last === undefined ? messages : messages.slice(Math.max(0, messages.length - last));
   }
 
   write(text: string, { type = "text" }: WriteOptions = {}): Promise<void> {
     if (this.#textPart?.type !== type) this.#textPart = { place: this.#parts++, type };
     const { place: part } = this.#textPart;
-    return this.#event({ kind: "delta", message: this.#message, part, type: type === "text" ? undefined : type, text });
+    const { id: run, session } = this;
+    return this.#hand({ type: "append", session, run, message: this.#message, part, partType: type, text: String(text) }, text.length);
   }
 
   part(value: Part, key?: string | number): Promise<void> {
@@ -92,21 +112,23 @@ export class RunObject<A extends App> implements AgentRun<A> {
     const { input, attempt } = this;
     const started = { agent, input, attempt, inReplyTo: undefined, parent: this.id };
     const child = await this.#connection.start(this.home, started);
-    return conduct(this.#connection, child, work);
+    return conduct(child, work);
   }
 
   async delegate(agent: string, input: string | DelegatedInput<A>): Promise<Delegated> {
-    const id = randomId();
-    const { text, parts, data } = typeof input === "string" ? { text: input } as DelegatedInput<A> : input;
-    const done = this.#awaited.delegated(id);
-    await this.#event({ kind: "message", id, role: "assistant", to: agent, text, parts, data });
-    return done;
+    this.#check();
+    const { text, parts, data } = typeof input === "string" ? ({ text: input } as DelegatedInput<A>) : input;
+    const message = { to: agent, text, parts, data };
+    const { id, answer, isSaid } = this.#awaited.delegate(message);
+    if (!isSaid) await this.#event({ kind: "message", id, role: "assistant", ...message });
+    return answer;
   }
 
   async ask(body: unknown): Promise<A["answer"]> {
-    const ask = randomId();
-    const answer = this.#awaited.answer(ask);
-    await this.#event({ kind: "run.suspended", ask, body });
+    this.#check();
+    if (body == null) throw failure("invalid", "what is asked is neither null nor undefined");
+    const { id, answer, isSaid } = this.#awaited.ask(body);
+    if (!isSaid) await this.#event({ kind: "run.suspended", ask: id, body });
     return answer;
   }
 
@@ -115,16 +137,6 @@ export class RunObject<A extends App> implements AgentRun<A> {
   /** Resolves when its start is in the log. @internal */
   get started(): Promise<void> {
     return this.#started.promise;
-  }
-
-  /** Resolves when its end is in the log, or it is gone. @internal */
-  get isEnded(): Promise<void> {
-    return this.#ended.promise;
-  }
-
-  /** Whether it is no run of this process any more. @internal */
-  get isGone(): boolean {
-    return this.#isGone;
   }
 
   /** @internal */
@@ -142,31 +154,48 @@ export class RunObject<A extends App> implements AgentRun<A> {
     this.#isGone = true;
     this.#started.reject(reason);
     this.#cancel(reason);
-    this.#ended.resolve();
-    this.#connection.forget(this);
+    this.ended();
   }
 
   /** @internal */
   ended(): void {
+    this.#connection.forget(this);
     this.#ended.resolve();
   }
 
   /** @internal */
   writeRefused(reason: DurableSessionsError): void {
     this.#refused = reason;
-    this.#awaited.refuse(reason);
+    // What the log does not have may never be answered.
+    this.#awaited.end(reason);
   }
 
-  /** Its handler is done. @internal */
-  over(): void {
+  /** The log has more. @internal */
+  look(): void {
+    // A stop that is read counts before what it decided beside; the word of it follows.
+    if (this.home.ledger.isStopped(this.id)) return;
+    this.#awaited.look();
+    this.#steers.look();
+  }
+
+  // ---- What the work needs ----
+
+  /** It was another process's: what is written now goes on behind what that wrote. @internal */
+  resume(input: Message<A>): void {
+    this.#input = input;
+    this.isResumed = true;
+    const answer = written(this.home, this.id).at(-1);
+    if (!answer) return;
+    this.#message = answer.id;
+    this.#parts = answer.parts.length;
+  }
+
+  /** Ends it, unless it is gone. After a stop it ends `stopped` whatever is said here. @internal */
+  async end(end: End): Promise<void> {
     this.#steers.end();
     this.#awaited.end(failure("run_ended", "the run's handler has returned"));
-  }
-
-  /** An event of the session. @internal */
-  heard(event: LogEvent): void {
-    this.#awaited.heard(event);
-    if (event.kind === "steer" && event.run === this.id) this.#steers.push(event);
+    if (!this.#isGone) this.#connection.command({ type: "end_run", session: this.session, run: this.id, ...end });
+    await this.#ended.promise;
   }
 
   // ---- Details ----
@@ -182,25 +211,35 @@ export class RunObject<A extends App> implements AgentRun<A> {
     if (this.#refused) throw this.#refused;
   }
 
-  // Handed over at once, so that what is not awaited keeps its order too.
-  #event(fields: { kind: string } & Record<string, unknown>): Promise<void> {
-    const written = this.#write(fields);
-    // Who does not await it learns of a stop by the signal.
-    written.catch(() => {});
-    return written;
+  #event({ kind, ...fields }: { kind: string } & Record<string, unknown>): Promise<void> {
+    // A steer's fate names no run.
+    const named = kind === "input.state" ? undefined : this.id;
+    let event: string;
+    try {
+      event = JSON.stringify({ kind, run: named, ...fields });
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    return this.#hand({ type: "write", session: this.session, run: this.id, event }, event.length);
   }
 
-  async #write({ kind, ...fields }: { kind: string } & Record<string, unknown>): Promise<void> {
+  // Handed over at once, so that what is not awaited keeps its order too.
+  #hand(command: AgentCommand, chars: number): Promise<void> {
+    const handed = this.#handOver(command, chars);
+    // Who does not await it learns of a stop by the signal.
+    handed.catch(() => {});
+    return handed;
+  }
+
+  async #handOver(command: AgentCommand, chars: number): Promise<void> {
     this.#check();
-    // A steer's fate names no run.
-    const run = kind === "input.state" ? undefined : this.id;
-    const event = JSON.stringify({ kind, run, ...fields });
     const { home } = this;
     if (home.room) {
-      this.#unawaited += event.length;
+      this.#unawaited += chars;
       if (this.#unawaited > UNAWAITED_MAX_CHARS) throw failure("outbox_full", "await what write() returns");
     }
-    this.#connection.command({ type: "write", session: home.id, run: this.id, event });
+    this.#connection.command(command);
+    if (!home.room) return;
     while (home.room) await this.#unlessAborted(home.room);
     this.#unawaited = 0;
     this.#check();
@@ -215,7 +254,6 @@ export class RunObject<A extends App> implements AgentRun<A> {
         signal.removeEventListener("abort", abort);
         resolve();
       });
-      if (signal.aborted) abort();
     });
   }
 }

@@ -1,8 +1,8 @@
 import { failure, type DurableSessionsError } from "../errors.js";
-import { call } from "../schedule.js";
 import { TranscriptBuilder } from "../transcript.js";
-import type { App, LogEvent, Message, Transcript } from "../types.js";
+import type { App, LogEvent, Message, SessionStatus, Transcript } from "../types.js";
 import type { AgentCore } from "./border.js";
+import { Ledger } from "./core.js";
 import type { RunObject } from "./run.js";
 
 /** How long a session is kept in which nothing is at work: the next input often comes soon. */
@@ -72,12 +72,15 @@ export class AgentSession<A extends App> {
   readonly id: string;
   /** The runs at work, which are told what concerns them. */
   readonly runs = new Map<string, RunObject<A>>();
+  /** What they have asked, delegated and been told. */
+  ledger = new Ledger();
   #onLeft: () => void;
   #holders = 1;
   #transcript = new TranscriptBuilder<A>();
   // Each looks whether what it waits for is here; given an error, it will not come.
   #waits = new Set<(error?: DurableSessionsError) => void>();
   #end: DurableSessionsError | undefined;
+  #status: SessionStatus = "loading";
   #room: { promise: Promise<void>; resolve: () => void } | undefined;
 
   constructor(id: string, onLeft: () => void) {
@@ -100,6 +103,15 @@ export class AgentSession<A extends App> {
 
   /** A message of the transcript, as soon as it has it. */
   message(id: string, timeoutMs: number): Promise<Message<A>> {
+    return this.#until(() => this.#transcript.view().messages.find((message) => message.id === id), timeoutMs);
+  }
+
+  /** Resolves once all is read that there is. */
+  live(timeoutMs: number): Promise<unknown> {
+    return this.#until(() => this.#status === "live" || undefined, timeoutMs);
+  }
+
+  #until<T>(find: () => T | undefined, timeoutMs: number): Promise<T> {
     return new Promise((resolve, reject) => {
       const settle = (end: () => void) => {
         clearTimeout(timer);
@@ -107,11 +119,11 @@ export class AgentSession<A extends App> {
         end();
       };
       const wait = (error?: DurableSessionsError) => {
-        const found = this.#transcript.view().messages.find((message) => message.id === id);
+        const found = find();
         if (found) settle(() => resolve(found));
         else if (error) settle(() => reject(error));
       };
-      const timer = setTimeout(() => wait(failure("not_found", "the input did not come")), timeoutMs);
+      const timer = setTimeout(() => wait(failure("not_found", "what the input is about did not come")), timeoutMs);
       this.#waits.add(wait);
       wait(this.#end);
     });
@@ -133,23 +145,34 @@ export class AgentSession<A extends App> {
     this.#room = { promise, resolve };
   }
 
+  status(status: SessionStatus): void {
+    this.#status = status;
+    this.#wake();
+  }
+
   reset(log: string): void {
     this.#transcript.reset(log);
+    this.ledger.free();
+    this.ledger = new Ledger();
   }
 
   patches(log: string, offset: number, told: unknown[], at: number): void {
     this.#transcript.apply(log, offset, told, at);
-    for (const wait of [...this.#waits]) wait();
+    this.#wake();
   }
 
   heard(events: LogEvent[]): void {
-    if (this.runs.size === 0) return;
-    for (const event of events) for (const run of [...this.runs.values()]) call(() => run.heard(event));
+    this.ledger.apply(events);
+    for (const run of [...this.runs.values()]) run.look();
   }
 
   close(error: DurableSessionsError): void {
     this.#end = error;
     this.setRoom(true);
+    this.#wake(error);
+  }
+
+  #wake(error?: DurableSessionsError): void {
     for (const wait of [...this.#waits]) wait(error);
   }
 }

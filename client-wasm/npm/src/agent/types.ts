@@ -33,24 +33,38 @@ export interface AgentRun<A extends App = App> {
   /** Aborts at a stop, or when the run is lost to this process. Nothing it writes is in the log after that. */
   readonly signal: AbortSignal;
   /**
-   * The conversation up to the input, which is its last message: without what earlier attempts wrote, and
-   * without messages that wait behind it. A run that was taken up again has its own output after it.
+   * Whether an earlier process of the same {@link ServeOptions.producer} began this run. What is written now
+   * goes on behind what that wrote; what it asked or delegated, and is asked or delegated again in the same
+   * words, is not said twice: the answer is that one's.
+   */
+  readonly isResumed: boolean;
+  /**
+   * The conversation up to the input: without what earlier attempts wrote, and without messages that wait
+   * behind it. The input is its last message, unless the run was resumed: then the steers that it took and
+   * its own answer so far follow.
    */
   history(options?: HistoryOptions): Promise<readonly Message<A>[]>;
   /**
    * Appends text to the answer. Resolves when there is room for more: at once, as long as the server keeps
-   * up. What is written is delivered once and in order, through any number of connections.
+   * up. What is written is delivered once and in order, through any number of connections; small pieces
+   * that come within 25 ms go out as one.
    */
   write(text: string, options?: WriteOptions): Promise<void>;
   /** Adds a whole part to the answer. With a key the next part of that key takes its place. */
   part(part: Part, key?: string | number): Promise<void>;
   /** Runs another agent's work here, as a run below this one, and resolves with what it returns. */
   child<T>(agent: string, work: (child: AgentRun<A>) => T | Promise<T>): Promise<T>;
-  /** Gives another agent an input, wherever that is served, and resolves when it is done with it. */
+  /**
+   * Gives another agent an input, wherever that is served, and resolves when it is done with it. Any end of
+   * its run is an answer, and no error.
+   */
   delegate(agent: string, input: string | DelegatedInput<A>): Promise<Delegated>;
-  /** Asks whoever follows the session, in a shape of the app's own, and resolves with the answer. */
+  /**
+   * Asks whoever follows the session, in a shape of the app's own but for `null`, and resolves with the first
+   * answer. The run is `suspended` meanwhile; unanswered for 24 h it ends `lost`.
+   */
   ask(ask: unknown): Promise<A["answer"]>;
-  /** What people say to the run while it works. One that is given out counts as used. */
+  /** What people say to the run while it works, oldest first. One that is given out counts as used. */
   readonly steers: AsyncIterable<Message<A>>;
 }
 

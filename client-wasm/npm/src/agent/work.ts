@@ -2,7 +2,9 @@
 import { DurableSessionsError } from "../errors.js";
 import type { App } from "../types.js";
 import type { Connection, Wake } from "./connection.js";
-import type { RunObject } from "./run.js";
+import { stateOf } from "./history.js";
+import type { End, RunObject } from "./run.js";
+import type { AgentSession } from "./sessions.js";
 
 /** How long the server offers an input. Who has not seen it by then leaves it to others. */
 const WAKE_OFFER_MS = 10_000;
@@ -13,14 +15,41 @@ export async function work<A extends App>(connection: Connection<A>, wake: Wake)
   if (!offer) return;
   const session = connection.session(wake.session);
   try {
-    const input = await session.message(wake.input, WAKE_OFFER_MS);
-    const { agent, attempt } = wake;
-    const claim = { agent, input, attempt, inReplyTo: wake.input, parent: undefined };
-    const run = await connection.start(session, claim).catch(refused);
-    if (run) await conduct(connection, run, offer.handler).catch(() => {});
+    const run = wake.run === undefined ? await claim(connection, session, wake) : await takeOver(connection, session, wake, wake.run);
+    if (run) await conduct(run, offer.handler).catch(() => {});
   } finally {
     session.release();
   }
+}
+
+/** Starts a run for an input, once that has been read. */
+async function claim<A extends App>(
+  connection: Connection<A>,
+  session: AgentSession<A>,
+  { agent, input: inReplyTo, attempt }: Wake,
+): Promise<RunObject<A> | undefined> {
+  const input = await session.message(inReplyTo, WAKE_OFFER_MS);
+  return connection.start(session, { agent, input, attempt, inReplyTo, parent: undefined }).catch(refused);
+}
+
+/** Goes on with the run of an earlier process, once all that it wrote has been read. */
+async function takeOver<A extends App>(
+  connection: Connection<A>,
+  session: AgentSession<A>,
+  { input, attempt }: Wake,
+  id: string,
+): Promise<RunObject<A> | undefined> {
+  const run = await connection.takeOver(session, id, attempt).catch(refused);
+  if (!run) return undefined;
+  try {
+    await session.live(WAKE_OFFER_MS);
+    run.resume(await session.message(input, WAKE_OFFER_MS));
+    const state = stateOf(session.transcript(), id);
+    if (state === "running" || state === "suspended") return run;
+  } catch {}
+  // It was stopped while nobody held it, or is over.
+  await run.end({ outcome: "failed", json: undefined });
+  return undefined;
 }
 
 /**
@@ -28,11 +57,10 @@ export async function work<A extends App>(connection: Connection<A>, wake: Wake)
  * log, and rejects with what it threw, or with why the run ended otherwise.
  */
 export async function conduct<A extends App, T>(
-  connection: Connection<A>,
   run: RunObject<A>,
   handler: (run: RunObject<A>) => T | Promise<T>,
 ): Promise<T> {
-  let end: { outcome: "completed" | "failed"; json: string | undefined };
+  let end: End;
   let thrown: { error: unknown } | undefined;
   let result: T | undefined;
   try {
@@ -43,10 +71,7 @@ export async function conduct<A extends App, T>(
     thrown = { error };
     end = { outcome: "failed", json: JSON.stringify(readable(error)) };
   }
-  run.over();
-  if (!run.isGone) connection.command({ type: "end_run", session: run.session, run: run.id, ...end });
-  await run.isEnded;
-  connection.forget(run);
+  await run.end(end);
   run.signal.throwIfAborted();
   if (thrown) throw thrown.error;
   return result!;
