@@ -28,7 +28,8 @@ pub(crate) enum Stage {
     WasmTest,
     /// The tarball and its checks
     Package,
-    /// The tarball in a Vite project, in a plain page, in Node; and its API against a fake server
+    /// The tarball in a Vite project, in a plain page, in Node; its API against a fake server, and
+    /// its agents against the server
     PackageTest,
     /// The page, server and agent in a headless Chromium
     Browser,
@@ -58,7 +59,9 @@ impl Stage {
             Self::Package => package::tarball().map(drop),
             Self::PackageTest => {
                 node_test("tests/package", &[("TARBALL", package::tarball_path())])?;
-                node_test("client-wasm/npm", &[])
+                run(&mut cargo(&["build", "--package=durable-sessions-server"]))?;
+                let server = repository::program("durable-sessions");
+                node_test("client-wasm/npm", &[("DURABLE_SESSIONS_BIN", server)])
             }
             Self::Browser => browser_test(),
             Self::Size => size::run(),
