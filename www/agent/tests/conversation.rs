@@ -38,6 +38,12 @@ fn a_complete_line_gets_the_worked_answer() {
 }
 
 #[test]
+fn a_cpa_that_was_told_is_not_taken_for_that_of_all_orders() {
+    let answer = respond(&[LINE, "our CPA is $20"]);
+    assert_says(&answer, &["Now: $30,000 of ads a month at a CPA of $20.00 win 1,500 orders"]);
+}
+
+#[test]
 fn a_worked_answer_streams_for_some_seconds() {
     let count = tokens(&respond(&[LINE])).count();
     assert!((150..=350).contains(&count), "{count} tokens");

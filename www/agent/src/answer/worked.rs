@@ -106,18 +106,25 @@ impl<'a> Writer<'a> {
         }
     }
 
-    fn month(&self) -> Option<String> {
+    pub(crate) fn month(&self) -> Option<String> {
         let month = Month::of(self.shop, self.figures)?;
         let result = if month.profit.is_negative() { "lose" } else { "keep" };
-        Some(format!(
-            "Now: {} orders on {} of ads a month make a CPA of {} and a ROAS of {}, if ads win them all. \
-             You {result} {} a month.",
-            trimmed(&month.orders, 1),
-            self.purse.total(&month.spend),
-            self.purse.amount(&month.cpa),
-            decimal(&month.roas, 2, Rounding::Nearest),
-            self.purse.total(&month.profit.abs()),
-        ))
+        let orders = trimmed(&month.orders, 1);
+        let spend = self.purse.total(&month.spend);
+        let cpa = self.purse.amount(&month.cpa);
+        let roas = decimal(&month.roas, 2, Rounding::Nearest);
+        let now = if self.figures.single(Subject::Cpa).is_some() {
+            format!(
+                "{spend} of ads a month at a CPA of {cpa} win {orders} orders and a ROAS of {roas}."
+            )
+        } else {
+            format!(
+                "{orders} orders on {spend} of ads a month make a CPA of {cpa} and a ROAS of {roas}, if ads win \
+                 them all."
+            )
+        };
+        let left = self.purse.total(&month.profit.abs());
+        Some(format!("Now: {now} You {result} {left} a month."))
     }
 
     pub(crate) fn sensitivity(&self) -> String {

@@ -256,6 +256,13 @@ fn a_cpm_effect_is_one_figure_or_a_range() {
 }
 
 #[test]
+fn words_of_a_plan_take_no_figures_of_the_shop() {
+    assert_eq!(figures("we sell a test kit for $20").single(Subject::Price), Some(&exact(20, 1)));
+    let rate = figures("400 orders from 20k organic visits").conversion_rate();
+    assert_eq!(rate, Some(exact(1, 50)));
+}
+
+#[test]
 fn people_are_counted_whole() {
     assert!(refusal("2.5 editors").contains("cannot tell how that number is meant"));
     assert!(refusal("editors: 0").contains("above zero"));

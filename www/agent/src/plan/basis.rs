@@ -24,6 +24,20 @@ impl<'a> Basis<'a> {
         self.figures.single(subject)
     }
 
+    /// What was told, else `stand_in`, which is then named by `say` as an assumption.
+    pub(super) fn told_or(
+        &self,
+        subject: Subject,
+        stand_in: Exact,
+        assumed: &mut Vec<String>,
+        say: impl FnOnce(&Exact) -> String,
+    ) -> Exact {
+        self.told(subject).cloned().unwrap_or_else(|| {
+            assumed.push(say(&stand_in));
+            stand_in
+        })
+    }
+
     /// The most an order may cost: as told, else what leaves the target profit, else break-even.
     /// `None` when an order loses money before ads.
     pub(super) fn cap(&self) -> Option<Cap> {

@@ -7,14 +7,23 @@ use super::basis::Basis;
 use super::report::{Report, Rows};
 use super::specialist::Specialist;
 use crate::figures::Subject;
-use crate::money::{Exact, percent};
+use crate::money::{Exact, exact, percent, trimmed};
+
+/// When they are not told. The payout is then a share of the order value.
+const DEFAULT_VISITS: i64 = 10_000;
+const DEFAULT_CLICK_THROUGH_PERCENT: i64 = 20;
+const DEFAULT_PAYOUT_PERCENT: i64 = 10;
+const DEFAULT_SLOT_PRICE: i64 = 2_000;
 
 /// The arithmetic of a listicle, a month.
 #[derive(Debug)]
 pub(super) struct Listicle {
     pub(super) visits: Exact,
+    pub(super) click_through: Exact,
+    pub(super) conversion: Exact,
     pub(super) orders: Exact,
-    /// With affiliate links.
+    /// For one order, and for all.
+    pub(super) payout: Exact,
     pub(super) payouts: Exact,
     pub(super) slot_price: Exact,
     /// What the orders leave in one's own shop; no ad won them.
@@ -25,46 +34,58 @@ pub(super) struct Listicle {
 }
 
 impl Listicle {
-    pub(super) fn of(basis: &Basis<'_>) -> Option<Self> {
-        let visits = basis.told(Subject::PageVisits)?.clone();
-        let orders_per_visit = basis.told(Subject::ClickThrough)? * conversion(basis);
+    /// What was not told goes to `assumed`.
+    pub(super) fn of(basis: &Basis<'_>, assumed: &mut Vec<String>) -> Self {
+        let (shop, purse) = (&basis.shop, basis.purse());
+        let mut told = |subject, stand_in, say: &dyn Fn(&Exact) -> String| {
+            basis.told_or(subject, stand_in, assumed, say)
+        };
+        let visits = told(Subject::PageVisits, exact(DEFAULT_VISITS, 1), &|value| {
+            format!("{} visits of the page a month", trimmed(value, 0))
+        });
+        let click_through = exact(DEFAULT_CLICK_THROUGH_PERCENT, 100);
+        let click_through = told(Subject::ClickThrough, click_through, &|value| {
+            format!("{} of them click through", percent(value))
+        });
+        let conversion = shop.conversion_rate.clone();
+        let conversion = told(Subject::PageConversion, conversion, &|value| {
+            format!("its visitors buy as often as the shop's, {}", percent(value))
+        });
+        let payout = &shop.order_value * exact(DEFAULT_PAYOUT_PERCENT, 100);
+        let payout = told(Subject::Payout, payout, &|value| {
+            format!("a payout of {DEFAULT_PAYOUT_PERCENT}% of an order, {}", purse.amount(value))
+        });
+        let slot_price = told(Subject::SlotPrice, exact(DEFAULT_SLOT_PRICE, 1), &|value| {
+            format!("the #1 slot sells for {} a month", purse.total(value))
+        });
+        let orders_per_visit = &click_through * &conversion;
         let orders = &visits * &orders_per_visit;
-        let slot_price = basis.told(Subject::SlotPrice)?.clone();
-        let margin = basis.shop.margin();
+        let margin = shop.margin();
         let earned_per_visit = orders_per_visit * &margin;
-        Some(Self {
-            payouts: &orders * basis.told(Subject::Payout)?,
+        Self {
+            payouts: &orders * &payout,
             own: &orders * &margin,
             switch: earned_per_visit.is_positive().then(|| (&slot_price / earned_per_visit).ceil()),
             visits,
+            click_through,
+            conversion,
             orders,
+            payout,
             slot_price,
-        })
+        }
     }
-}
-
-fn conversion<'a>(basis: &'a Basis<'_>) -> &'a Exact {
-    basis.told(Subject::PageConversion).unwrap_or(&basis.shop.conversion_rate)
 }
 
 pub(super) fn report(basis: &Basis<'_>) -> Report {
     let mut rows = Rows::new(basis.figures.currency);
     let mut assumed = Vec::new();
-    if basis.told(Subject::PageConversion).is_none() {
-        let rate = percent(conversion(basis));
-        assumed.push(format!("its visitors buy as often as the shop's, {rate}"));
-    }
+    let page = Listicle::of(basis, &mut assumed);
     if basis.told(Subject::Returns).is_none() {
         assumed.push("no order is returned".to_owned());
     }
     assumed.push("the #1 slot gets all of the click-through".to_owned());
-    let text = Listicle::of(basis).map(|page| words(basis, &page, &mut rows));
-    Report {
-        agent: Specialist::SeoListicle.name(),
-        text: text.unwrap_or_default(),
-        rows: rows.into_rows(),
-        assumed,
-    }
+    let text = words(basis, &page, &mut rows);
+    Report { agent: Specialist::SeoListicle.name(), text, rows: rows.into_rows(), assumed }
 }
 
 fn words(basis: &Basis<'_>, page: &Listicle, rows: &mut Rows) -> String {
@@ -75,9 +96,9 @@ fn words(basis: &Basis<'_>, page: &Listicle, rows: &mut Rows) -> String {
         rows.total("revenue_per_url", "Affiliate revenue of the URL a month", &page.payouts);
     let slot = rows.total("slot_price", "The #1 slot sells for", &page.slot_price);
     let own = rows.total("own_funnel", "Your own funnel earns there", &page.own);
-    let through = basis.told(Subject::ClickThrough).map(percent).unwrap_or_default();
-    let rate = percent(conversion(basis));
-    let payout = basis.told(Subject::Payout).map(|payout| purse.amount(payout)).unwrap_or_default();
+    let through = rows.share("click_through", "Click-through", &page.click_through);
+    let rate = rows.share("conversion", "Conversion of those clicks", &page.conversion);
+    let payout = rows.amount("payout", "Payout for an order", &page.payout);
     let margin = purse.amount(&basis.shop.margin());
     let mut text = format!(
         "A month of the URL: {visits} visits x {through} click-through x {rate} conversion = {orders} orders.\n\n\

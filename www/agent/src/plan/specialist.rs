@@ -37,12 +37,6 @@ impl Need {
         match self.0 {
             Subject::AdSpend => "ad spend a month now",
             Subject::Cpa => "CPA now: what an order costs in ads",
-            Subject::Candidates => "candidates: how many video editors apply",
-            Subject::TestFee => "test fee: what each of them is paid for the test",
-            Subject::PageVisits => "listicle visits a month",
-            Subject::ClickThrough => "click-through: how many of 100 visits go on to the shop",
-            Subject::Payout => "payout: what an affiliate link earns for an order",
-            Subject::SlotPrice => "slot price: what the #1 slot sells for a month",
             other => wanted(other),
         }
     }
@@ -106,13 +100,9 @@ impl Specialist {
 
     fn also_needs(self, figures: &Figures) -> impl Iterator<Item = Subject> {
         let subjects: &[Subject] = match self {
-            Self::UnitEconomics => &[],
             Self::BidCap if figures.single(Subject::Orders).is_some() => &[Subject::AdSpend],
             Self::BidCap => &[Subject::AdSpend, Subject::Cpa],
-            Self::TestPlan => &[Subject::Candidates, Subject::TestFee],
-            Self::SeoListicle => {
-                &[Subject::PageVisits, Subject::ClickThrough, Subject::Payout, Subject::SlotPrice]
-            }
+            Self::UnitEconomics | Self::TestPlan | Self::SeoListicle => &[],
         };
         subjects.iter().copied().filter(|subject| figures.single(*subject).is_none())
     }

@@ -86,7 +86,7 @@ pub fn sum_up(results: &[(Specialist, Outcome)], decision: Decision) -> Report {
         let line = match outcome {
             Outcome::Done(_) => finding(results, *specialist),
             Outcome::Untold(needs) => {
-                Some(format!("missing, it still needs {}.", needs.join(", ")))
+                Some(format!("missing, it still needs {}.", needs.join(" and ")))
             }
             Outcome::Stopped => Some("missing, it was stopped.".to_owned()),
             Outcome::Broken => Some("missing, it broke off.".to_owned()),

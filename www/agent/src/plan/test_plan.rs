@@ -7,6 +7,9 @@ use crate::figures::Subject;
 use crate::money::{Exact, exact, trimmed};
 use crate::table::table;
 
+/// When they are not told.
+const DEFAULT_CANDIDATES: i64 = 10;
+const DEFAULT_FEE: i64 = 150;
 /// Creatives of one candidate, when none is told.
 const DEFAULT_CREATIVES: i64 = 3;
 /// One candidate of so many is kept, when the number is not told.
@@ -30,6 +33,8 @@ pub(super) struct Sprint {
     pub(super) candidates: Exact,
     pub(super) creatives: Exact,
     pub(super) winners: Exact,
+    /// Of one candidate, and of all.
+    pub(super) fee: Exact,
     pub(super) fees: Exact,
     /// The most one creative may spend.
     pub(super) creative_budget: Exact,
@@ -41,22 +46,34 @@ pub(super) struct Sprint {
 }
 
 impl Sprint {
-    /// `None` when an order loses money before ads, or a figure is missing.
-    pub(super) fn of(basis: &Basis<'_>) -> Option<Self> {
+    /// `None` when an order loses money before ads. What was not told goes to `assumed`.
+    pub(super) fn of(basis: &Basis<'_>, assumed: &mut Vec<String>) -> Option<Self> {
         let break_even = basis.shop.break_even()?.cpa;
         let target = basis.cap()?.cpa;
         let target = if target > break_even { break_even.clone() } else { target };
-        let candidates = basis.told(Subject::Candidates)?.clone();
-        let creatives = basis.told(Subject::Creatives).cloned();
-        let creatives = creatives.unwrap_or_else(|| exact(DEFAULT_CREATIVES, 1));
-        let winners = basis.told(Subject::Winners).cloned();
-        let winners =
-            winners.unwrap_or_else(|| (&candidates / exact(DEFAULT_KEPT_ONE_OF, 1)).ceil());
+        let whole = |value: &Exact| trimmed(value, 0);
+        let mut told = |subject, stand_in, say: &dyn Fn(&Exact) -> String| {
+            basis.told_or(subject, stand_in, assumed, say)
+        };
+        let candidates = told(Subject::Candidates, exact(DEFAULT_CANDIDATES, 1), &|value| {
+            format!("{} candidates", whole(value))
+        });
+        let fee = told(Subject::TestFee, exact(DEFAULT_FEE, 1), &|value| {
+            format!("{} for each test", basis.purse().amount(value))
+        });
+        let creatives = told(Subject::Creatives, exact(DEFAULT_CREATIVES, 1), &|value| {
+            format!("{} creatives from each candidate", whole(value))
+        });
+        let kept = (&candidates / exact(DEFAULT_KEPT_ONE_OF, 1)).ceil();
+        let winners = told(Subject::Winners, kept, &|value| {
+            format!("1 candidate of {DEFAULT_KEPT_ONE_OF} is kept, here {}", whole(value))
+        });
         let winners = if winners > candidates { candidates.clone() } else { winners };
         let creative_budget = &break_even * exact(SILENT_CPAS, 1);
         let media = &candidates * &creatives * &creative_budget;
         Some(Self {
-            fees: &candidates * basis.told(Subject::TestFee)?,
+            fees: &candidates * &fee,
+            fee,
             daily: &media / exact(SPRINT_DAYS, 1),
             candidates,
             creatives,
@@ -101,41 +118,29 @@ pub(super) fn report(basis: &Basis<'_>) -> Report {
     let mut rows = Rows::new(basis.figures.currency);
     let cap = basis.cap();
     let mut assumed = basis.assumed(cap.as_ref());
-    let text = match Sprint::of(basis) {
+    let text = match Sprint::of(basis, &mut assumed) {
         Some(sprint) => {
-            assumed.extend(assumptions(basis, &sprint));
-            words(basis, &sprint, &mut rows)
+            assumed.push(format!("a sprint of {SPRINT_DAYS} days"));
+            assumed.push(format!(
+                "{LEARNING_ORDERS_WEEK} orders a week end the learning phase of an ad set"
+            ));
+            words(&sprint, &mut rows)
         }
         None => NO_CPA.to_owned(),
     };
     Report { agent: Specialist::TestPlan.name(), text, rows: rows.into_rows(), assumed }
 }
 
-fn assumptions(basis: &Basis<'_>, sprint: &Sprint) -> Vec<String> {
-    let mut assumed = Vec::new();
-    if basis.told(Subject::Creatives).is_none() {
-        assumed.push(format!("{DEFAULT_CREATIVES} creatives from each candidate"));
-    }
-    if basis.told(Subject::Winners).is_none() {
-        let winners = trimmed(&sprint.winners, 0);
-        assumed.push(format!("1 candidate of {DEFAULT_KEPT_ONE_OF} is kept, here {winners}"));
-    }
-    assumed.push(format!("a sprint of {SPRINT_DAYS} days"));
-    assumed
-        .push(format!("{LEARNING_ORDERS_WEEK} orders a week end the learning phase of an ad set"));
-    assumed
+fn words(sprint: &Sprint, rows: &mut Rows) -> String {
+    [sprint_words(sprint, rows), scoring(sprint, rows), scaling(sprint, rows)].join("\n\n")
 }
 
-fn words(basis: &Basis<'_>, sprint: &Sprint, rows: &mut Rows) -> String {
-    [sprint_words(basis, sprint, rows), scoring(sprint, rows), scaling(sprint, rows)].join("\n\n")
-}
-
-fn sprint_words(basis: &Basis<'_>, sprint: &Sprint, rows: &mut Rows) -> String {
+fn sprint_words(sprint: &Sprint, rows: &mut Rows) -> String {
     let candidates = rows.count("candidates", "Candidates", &sprint.candidates);
     let creatives = rows.count("creatives", "Creatives each", &sprint.creatives);
     let ads =
         rows.count("test_ads", "Creatives in the test", &(&sprint.candidates * &sprint.creatives));
-    let fee = basis.told(Subject::TestFee).map(|fee| basis.purse().amount(fee)).unwrap_or_default();
+    let fee = rows.amount("test_fee", "Test fee", &sprint.fee);
     let fees = rows.total("test_fees", "Test fees", &sprint.fees);
     let each =
         rows.ceiling("creative_budget", "Most a creative may spend", &sprint.creative_budget);

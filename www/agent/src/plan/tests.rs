@@ -164,7 +164,7 @@ fn no_effect_on_the_cpm_is_counted_unless_it_is_told() {
 #[test]
 fn the_test_sprint_costs_its_fees_and_what_its_creatives_may_spend() {
     let figures = figures(&all());
-    let sprint = Sprint::of(&Basis::of(&figures).unwrap()).unwrap();
+    let sprint = Sprint::of(&Basis::of(&figures).unwrap(), &mut vec![]).unwrap();
     assert_eq!(sprint.fees, exact(1_800, 1));
     // 3 x 26.6609 a creative; 36 creatives.
     assert_eq!(sprint.creative_budget, exact(799_827, 10_000));
@@ -192,7 +192,7 @@ fn the_test_sprint_costs_its_fees_and_what_its_creatives_may_spend() {
 #[test]
 fn points_fall_from_the_target_to_break_even() {
     let figures = figures(&all());
-    let sprint = Sprint::of(&Basis::of(&figures).unwrap()).unwrap();
+    let sprint = Sprint::of(&Basis::of(&figures).unwrap(), &mut vec![]).unwrap();
     let middle = (&sprint.target + &sprint.break_even) / exact(2, 1);
     assert_eq!(sprint.cost_points(&exact(1, 1)), exact(60, 1));
     assert_eq!(sprint.cost_points(&sprint.target), exact(60, 1));
@@ -203,14 +203,14 @@ fn points_fall_from_the_target_to_break_even() {
 #[test]
 fn winners_are_never_more_than_candidates() {
     let figures = figures(&format!("{SHOP}, candidates 2, test fee $100, winners 5"));
-    let sprint = Sprint::of(&Basis::of(&figures).unwrap()).unwrap();
+    let sprint = Sprint::of(&Basis::of(&figures).unwrap(), &mut vec![]).unwrap();
     assert_eq!(sprint.winners, exact(2, 1));
 }
 
 #[test]
 fn a_listicle_is_worth_its_payouts_its_slot_or_its_own_orders() {
     let figures = figures(&all());
-    let page = Listicle::of(&Basis::of(&figures).unwrap()).unwrap();
+    let page = Listicle::of(&Basis::of(&figures).unwrap(), &mut vec![]);
     // 20,000 x 30% x 2.5%.
     assert_eq!(page.orders, exact(150, 1));
     assert_eq!(page.payouts, exact(1_200, 1));
@@ -250,15 +250,49 @@ fn a_figure_that_nothing_stands_in_for_is_asked_for() {
     let shop = SHOP.replace(", 1.2k orders and $30k ad spend a month", "");
     assert!(Specialist::UnitEconomics.work(&figures(&shop)).is_ok());
     assert_eq!(names(Specialist::BidCap, &shop), ["ad spend", "CPA"]);
-    assert_eq!(names(Specialist::TestPlan, &shop), ["candidates", "test fee"]);
-    assert_eq!(
-        names(Specialist::SeoListicle, &shop),
-        ["listicle visits", "click-through", "payout", "slot price"]
-    );
+    assert_eq!(names(Specialist::BidCap, &format!("{shop}, 1.2k orders")), ["ad spend"]);
     assert_eq!(
         names(Specialist::UnitEconomics, "price 40, COGS 12, no fees"),
         ["shipping", "conversion rate"]
     );
+}
+
+#[test]
+fn what_stands_in_for_a_figure_is_named() {
+    let names = |specialist: Specialist, parts: &[&str]| {
+        let report = report(specialist, SHOP);
+        let text = report.text();
+        let (_, assumed) = text.split_once("Assumed, because you did not say: ").unwrap();
+        for part in parts {
+            assert!(assumed.contains(part), "no {part:?} in:\n{assumed}");
+        }
+        report
+    };
+    let test = names(
+        Specialist::TestPlan,
+        &[
+            "10 candidates",
+            "$150.00 for each test",
+            "3 creatives",
+            "1 candidate of 4 is kept, here 3",
+        ],
+    );
+    assert_rows(&test, &[("test_fees", "$1,500"), ("candidates", "10"), ("test_fee", "$150.00")]);
+    let page = names(
+        Specialist::SeoListicle,
+        &[
+            "10,000 visits of the page a month",
+            "20% of them click through",
+            "buy as often as the shop's, 2.5%",
+            "a payout of 10% of an order, $4.99",
+            "the #1 slot sells for $2,000 a month",
+            "no order is returned",
+        ],
+    );
+    // 10,000 x 20% x 2.5% = 50 orders; x 4.99; x 30.6529.
+    assert_rows(&page, &[("revenue_per_url", "$249.50"), ("own_funnel", "$1,532.65")]);
+    let told = report(Specialist::SeoListicle, &all()).text();
+    assert!(!told.contains("sells for $3,000 a month;"), "{told}");
 }
 
 #[test]
@@ -373,6 +407,21 @@ fn a_plan_is_called_for_by_name_and_once_the_shop_is_known() {
     assert!(!calls(&["make me a growth plan", SHOP, "COGS 14"]));
     assert!(!calls(&["make me a growth plan", "start over", SHOP]));
     assert!(!calls(&[SHOP, "make a plan", "thanks for the plan"]));
+}
+
+#[test]
+fn a_shop_described_in_its_own_words_has_all_a_plan_needs() {
+    let text = "Growth plan for our candles: we sell them for €24, they cost €7 to make and €4.50 to ship, fees 3%, \
+                3% of visitors buy, €4k ad spend a month, CPA €9, 9k listicle visits a month";
+    let brief = Brief::of([text]);
+    assert!(brief.calls_for_plan());
+    for specialist in Specialist::ALL {
+        assert!(brief.report(specialist).is_ok(), "{}", specialist.name());
+    }
+    // 24 - 7 - 4.50 - 0.72; 9,000 visits.
+    let order = brief.report(Specialist::UnitEconomics).unwrap();
+    assert_rows(&order, &[("contribution_margin", "€11.78"), ("orders", "444.4")]);
+    assert_rows(&brief.report(Specialist::SeoListicle).unwrap(), &[("visits", "9,000")]);
 }
 
 #[test]

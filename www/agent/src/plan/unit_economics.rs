@@ -1,13 +1,10 @@
 //! What an order leaves, and what may be paid to win it.
 
-use num_traits::Signed;
-
 use super::basis::{Basis, NO_CPA};
 use super::report::{Report, Rows};
 use super::specialist::Specialist;
 use crate::answer::worked::Writer;
 use crate::economics::Month;
-use crate::figures::Subject;
 use crate::money::percent;
 
 pub(super) fn report(basis: &Basis<'_>) -> Report {
@@ -19,7 +16,8 @@ pub(super) fn report(basis: &Basis<'_>) -> Report {
     let words = Writer::new(shop, basis.figures);
     let mut parts = vec![words.order()];
     parts.push(limits(basis, &mut rows).unwrap_or_else(|| NO_CPA.to_owned()));
-    parts.extend(spend(basis, &mut rows));
+    spend(basis, &mut rows);
+    parts.extend(words.month());
     parts.push(words.sensitivity());
     parts.extend(words.lever());
     Report {
@@ -54,18 +52,11 @@ fn limits(basis: &Basis<'_>, rows: &mut Rows) -> Option<String> {
 }
 
 /// What the ads of a month earn, at the spend and CPA that were told.
-fn spend(basis: &Basis<'_>, rows: &mut Rows) -> Option<String> {
-    let month = Month::of(&basis.shop, basis.figures)?;
-    let spend = rows.total("spend", "Ad spend a month", &month.spend);
-    let cpa = rows.amount("cpa", "CPA", &month.cpa);
-    let orders = rows.count("orders", "Orders a month", &month.orders);
-    let roas = rows.ratio("roas", "ROAS", &month.roas);
+fn spend(basis: &Basis<'_>, rows: &mut Rows) {
+    let Some(month) = Month::of(&basis.shop, basis.figures) else { return };
+    rows.total("spend", "Ad spend a month", &month.spend);
+    rows.amount("cpa", "CPA", &month.cpa);
+    rows.count("orders", "Orders a month", &month.orders);
+    rows.ratio("roas", "ROAS", &month.roas);
     rows.total("profit", "Profit a month", &month.profit);
-    let left = basis.purse().total(&month.profit.abs());
-    let verb = if month.profit.is_negative() { "lose" } else { "keep" };
-    let source = if basis.told(Subject::Cpa).is_some() { "" } else { " (if ads win them all)" };
-    Some(format!(
-        "At {spend} of ads a month and a CPA of {cpa} you get {orders} orders{source} and a ROAS of {roas}. \
-         You {verb} {left} a month."
-    ))
 }
