@@ -5,20 +5,18 @@
 //! with the run of an earlier process finds there what that process had asked for, with what came
 //! of it since.
 
-use std::collections::BTreeMap;
-
 use durable_sessions_protocol::fold::{Node, RunState};
 
 /// The open runs of one session. A run's record ends with it.
 #[derive(Debug)]
 pub struct Ledger<N> {
-    runs: BTreeMap<String, Record<N>>,
-    /// The run that gave an input out.
-    given: BTreeMap<String, String>,
+    /// Few, so they are looked up one by one: a map would be a tenth of the browser's module.
+    runs: Vec<Record<N>>,
 }
 
 #[derive(Debug)]
 struct Record<N> {
+    id: String,
     in_reply_to: Option<String>,
     is_stopped: bool,
     /// Not taken yet, in order.
@@ -46,6 +44,8 @@ struct Ask<N> {
 /// A message by which a run has given work to another agent.
 #[derive(Debug, Clone)]
 pub struct Errand<N> {
+    /// The message's id.
+    pub id: String,
     /// The message, as stored.
     pub event: N,
     /// The run that works on it; none before one has claimed it, and after one was lost.
@@ -73,7 +73,7 @@ pub enum NextSteer<N> {
 
 impl<N> Default for Ledger<N> {
     fn default() -> Self {
-        Self { runs: BTreeMap::new(), given: BTreeMap::new() }
+        Self { runs: Vec::new() }
     }
 }
 
@@ -98,30 +98,30 @@ impl<N: Node + Clone> Ledger<N> {
     /// Whether a run was stopped and has not ended.
     #[must_use]
     pub fn is_stopped(&self, run: &str) -> bool {
-        self.runs.get(run).is_some_and(|record| record.is_stopped)
+        self.record(run).is_some_and(|record| record.is_stopped)
     }
 
     /// The first ask of a run that is as wanted, by its id and body.
     pub fn find_ask(&self, run: &str, wanted: impl Fn(&str, &N) -> bool) -> Option<&str> {
-        let asks = &self.runs.get(run)?.asks;
+        let asks = &self.record(run)?.asks;
         asks.iter().find(|ask| wanted(&ask.id, &ask.body)).map(|ask| ask.id.as_str())
     }
 
     /// The answer to an ask of a run, once there is one.
     #[must_use]
     pub fn answer(&self, run: &str, ask: &str) -> Option<&N> {
-        let asks = &self.runs.get(run)?.asks;
+        let asks = &self.record(run)?.asks;
         asks.iter().find(|known| known.id == ask)?.answer.as_ref()
     }
 
     /// The first errand of a run that is as wanted.
     pub fn find_errand(&self, run: &str, wanted: impl Fn(&N) -> bool) -> Option<&Errand<N>> {
-        self.runs.get(run)?.errands.iter().find(|errand| wanted(&errand.event))
+        self.record(run)?.errands.iter().find(|errand| wanted(&errand.event))
     }
 
     /// What is next to do to take a steer of a run.
     pub fn next_steer(&mut self, run: &str) -> NextSteer<N> {
-        let Some(record) = self.runs.get_mut(run) else { return NextSteer::None };
+        let Some(record) = self.record_mut(run) else { return NextSteer::None };
         match record.steers.first() {
             None => NextSteer::None,
             Some(steer) if steer.is_used => NextSteer::Taken(record.steers.remove(0).event),
@@ -132,7 +132,7 @@ impl<N: Node + Clone> Ledger<N> {
 
     /// It is being written that a steer is used.
     pub fn claim_steer(&mut self, run: &str, steer: &str) {
-        let steers = self.runs.get_mut(run).map(|record| &mut record.steers);
+        let steers = self.record_mut(run).map(|record| &mut record.steers);
         for known in steers.into_iter().flatten().filter(|known| known.is_of(steer)) {
             known.is_claimed = true;
         }
@@ -140,7 +140,7 @@ impl<N: Node + Clone> Ledger<N> {
 
     fn started(&mut self, event: &N) -> Option<()> {
         let run = event.text("run")?;
-        if self.runs.contains_key(&run) {
+        if self.record(&run).is_some() {
             return None;
         }
         let in_reply_to = event.text("in_reply_to");
@@ -148,25 +148,22 @@ impl<N: Node + Clone> Ledger<N> {
             errand.run = Some(run.clone());
         }
         let record = Record {
+            id: run,
             in_reply_to,
             is_stopped: false,
             steers: Vec::new(),
             asks: Vec::new(),
             errands: Vec::new(),
         };
-        self.runs.insert(run, record);
+        self.runs.push(record);
         Some(())
     }
 
     fn ended(&mut self, event: &N) -> Option<()> {
         let run = event.text("run")?;
-        let record = self.runs.remove(&run)?;
-        let mut given = Vec::new();
-        for errand in record.errands {
-            let id = errand.event.text("id")?;
-            self.given.remove(&id);
-            given.push(id);
-        }
+        let place = self.runs.iter().position(|record| record.id == run)?;
+        let record = self.runs.swap_remove(place);
+        let given = record.errands.into_iter().map(|errand| errand.id).collect();
         let errand = self.errand(&record.in_reply_to?)?;
         let state = RunState::ended(&event.text("outcome")?)?;
         if state == RunState::Lost {
@@ -183,7 +180,7 @@ impl<N: Node + Clone> Ledger<N> {
 
     fn suspended(&mut self, event: &N) -> Option<()> {
         let (id, body) = (event.text("ask")?, event.field("body")?);
-        let asks = &mut self.runs.get_mut(&event.text("run")?)?.asks;
+        let asks = &mut self.record_mut(&event.text("run")?)?.asks;
         if !asks.iter().any(|ask| ask.id == id) {
             asks.push(Ask { id, body, answer: None });
         }
@@ -192,14 +189,14 @@ impl<N: Node + Clone> Ledger<N> {
 
     fn resumed(&mut self, event: &N) -> Option<()> {
         let id = event.text("ask")?;
-        let asks = &mut self.runs.get_mut(&event.text("run")?)?.asks;
+        let asks = &mut self.record_mut(&event.text("run")?)?.asks;
         let ask = asks.iter_mut().find(|ask| ask.id == id && ask.answer.is_none())?;
         ask.answer = event.field("answer");
         Some(())
     }
 
     fn steered(&mut self, event: &N) -> Option<()> {
-        let steers = &mut self.runs.get_mut(&event.text("run")?)?.steers;
+        let steers = &mut self.record_mut(&event.text("run")?)?.steers;
         steers.push(Steer { event: event.clone(), is_claimed: false, is_used: false });
         Some(())
     }
@@ -207,15 +204,9 @@ impl<N: Node + Clone> Ledger<N> {
     fn messaged(&mut self, event: &N) -> Option<()> {
         let (id, run) = (event.text("id")?, event.text("run")?);
         event.field("to")?;
-        let errands = &mut self.runs.get_mut(&run)?.errands;
-        errands.push(Errand {
-            event: event.clone(),
-            run: None,
-            outcome: None,
-            data: None,
-            given: Vec::new(),
-        });
-        self.given.insert(id, run);
+        let errands = &mut self.record_mut(&run)?.errands;
+        let (event, given) = (event.clone(), Vec::new());
+        errands.push(Errand { id, event, run: None, outcome: None, data: None, given });
         Some(())
     }
 
@@ -231,7 +222,7 @@ impl<N: Node + Clone> Ledger<N> {
             errand.run = None;
             errand.outcome = Some(outcome);
         }
-        for record in self.runs.values_mut() {
+        for record in &mut self.runs {
             // What another process has used is gone, like what nobody may use any more.
             record.steers.retain_mut(|steer| {
                 let is_it = steer.is_of(&id);
@@ -244,7 +235,7 @@ impl<N: Node + Clone> Ledger<N> {
 
     fn stopped(&mut self, event: &N) -> Option<()> {
         for run in event.field("runs")?.items() {
-            if let Some(record) = run.as_text().and_then(|run| self.runs.get_mut(&run)) {
+            if let Some(record) = run.as_text().and_then(|run| self.record_mut(&run)) {
                 record.is_stopped = true;
             }
         }
@@ -253,8 +244,18 @@ impl<N: Node + Clone> Ledger<N> {
 
     /// The errand an input was given out as, while the run that did so is open.
     fn errand(&mut self, input: &str) -> Option<&mut Errand<N>> {
-        let record = self.runs.get_mut(self.given.get(input)?)?;
-        record.errands.iter_mut().find(|errand| errand.event.text("id").as_deref() == Some(input))
+        self.runs
+            .iter_mut()
+            .flat_map(|record| &mut record.errands)
+            .find(|errand| errand.id == input)
+    }
+
+    fn record(&self, run: &str) -> Option<&Record<N>> {
+        self.runs.iter().find(|record| record.id == run)
+    }
+
+    fn record_mut(&mut self, run: &str) -> Option<&mut Record<N>> {
+        self.runs.iter_mut().find(|record| record.id == run)
     }
 }
 
@@ -354,6 +355,6 @@ mod tests {
         assert!(ledger.is_stopped("r"));
         ledger.apply(&ended("r", "stopped"));
         assert_eq!(ledger.answer("r", "a"), None);
-        assert!(ledger.runs.is_empty() && ledger.given.is_empty());
+        assert!(ledger.runs.is_empty());
     }
 }
