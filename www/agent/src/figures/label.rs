@@ -1,5 +1,8 @@
 //! What a figure may be about, and finding the words for it.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 use super::lexer::Token;
 use super::phrases::PHRASES;
 
@@ -165,12 +168,24 @@ pub(super) struct Label {
     pub(super) length: usize,
 }
 
+type Phrase = (&'static str, Subject, Strength);
+
+/// A long text is looked through word by word.
+static BY_FIRST_WORD: LazyLock<HashMap<&str, Vec<&Phrase>>> = LazyLock::new(|| {
+    let mut phrases: HashMap<&str, Vec<&Phrase>> = HashMap::new();
+    for phrase in PHRASES {
+        let first = phrase.0.split(' ').next().unwrap_or_default();
+        phrases.entry(first).or_default().push(phrase);
+    }
+    phrases
+});
+
 /// The longest phrase that `tokens` begin with.
 pub(super) fn label_at(tokens: &[Token]) -> Option<Label> {
     let Some(Token::Word(first)) = tokens.first() else { return None };
-    let phrases = PHRASES.iter().filter(|(phrase, ..)| phrase.starts_with(first.as_str()));
+    let phrases = BY_FIRST_WORD.get(first.as_str())?;
     let mut found: Option<Label> = None;
-    for &(phrase, subject, strength) in phrases {
+    for &&(phrase, subject, strength) in phrases {
         let length = phrase.split(' ').count();
         let longer = found.is_none_or(|found| length > found.length);
         if longer && begins_with(tokens, phrase) {
