@@ -22,14 +22,14 @@ use futures_util::future::{join_all, select_all};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::agents::{ASSISTANT, Desk, NAMES, Pen, work};
-use crate::model::{Model, ModelOptions};
+use crate::model::Model;
 
 /// Inputs at a time for each name; more wait their turn.
 const SLOTS: u32 = 8;
 
 /// The demo's agents, a growth copilot for a small ecommerce brand
 #[derive(Debug, Parser)]
-#[command(name = "durable-sessions-demo-agent", version)]
+#[command(name = "durable-sessions-demo-agent", version, after_help = model::HELP)]
 struct Cli {
     /// The server, as http://127.0.0.1:8787
     #[arg(long, alias = "url", env = "DURABLE_SESSIONS_SERVER", value_name = "URL")]
@@ -48,9 +48,6 @@ struct Cli {
     #[arg(long, env = "DURABLE_SESSIONS_TOKENS_PER_SECOND", default_value_t = 45,
           value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     tokens_per_second: u32,
-
-    #[command(flatten)]
-    model: ModelOptions,
 }
 
 #[tokio::main]
@@ -67,7 +64,7 @@ async fn main() -> ExitCode {
 /// Serves until SIGTERM or Ctrl-C, through any number of lost connections.
 async fn serve(cli: Cli) -> Result<(), Box<dyn Error>> {
     let mut ends = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    let model = Model::new(cli.model)?;
+    let model = Model::from_environment()?;
     if let Some(model) = &model {
         eprintln!("the words are those of {model}");
     }

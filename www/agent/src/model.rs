@@ -7,11 +7,11 @@ mod events;
 mod prompt;
 
 use std::collections::VecDeque;
+use std::env;
 use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
-use clap::Args;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request, StatusCode, Uri};
 use http_body_util::{BodyExt, Full};
@@ -33,30 +33,11 @@ const SILENCE_TIMEOUT_MS: u64 = 60_000;
 const ANSWER_MAX_BYTES: usize = 64 * 1024;
 const DEFAULT_MODEL: &str = "gpt-4o-mini";
 
-/// Which model, where. Each is also read from the environment.
-#[derive(Args)]
-pub(crate) struct ModelOptions {
-    /// An OpenAI-compatible endpoint, such as https://api.openai.com/v1; used with a key only
-    #[arg(long, env = "OPENAI_BASE_URL", value_name = "URL")]
-    openai_base_url: Option<String>,
-
-    /// Its key
-    #[arg(long, env = "OPENAI_API_KEY", value_name = "KEY", hide_env_values = true)]
-    openai_api_key: Option<String>,
-
-    /// The model's name
-    #[arg(long, env = "OPENAI_MODEL", value_name = "NAME", default_value = DEFAULT_MODEL)]
-    openai_model: String,
-}
-
-impl fmt::Debug for ModelOptions {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ModelOptions")
-            .field("openai_base_url", &self.openai_base_url)
-            .field("openai_model", &self.openai_model)
-            .finish_non_exhaustive()
-    }
-}
+/// What the environment says about a model, for a program's help.
+pub(crate) const HELP: &str = "Environment:\n  \
+    OPENAI_BASE_URL  An OpenAI-compatible endpoint, such as https://api.openai.com/v1, whose model words the answers\n  \
+    OPENAI_API_KEY   Its key; without both the agents use words of their own\n  \
+    OPENAI_MODEL     The model's name [default: gpt-4o-mini]";
 
 /// Why a model cannot be used at all.
 #[derive(Debug, thiserror::Error)]
@@ -125,13 +106,20 @@ impl fmt::Display for Model {
 }
 
 impl Model {
-    /// `None` unless endpoint and key are given.
-    pub(crate) fn new(options: ModelOptions) -> Result<Option<Self>, ModelSetupError> {
-        let said = |value: Option<String>| value.filter(|value| !value.trim().is_empty());
-        let (Some(base), Some(key)) = (said(options.openai_base_url), said(options.openai_api_key))
-        else {
-            return Ok(None);
-        };
+    /// The model that the environment names: `None` unless endpoint and key are there. A key is no
+    /// argument, as arguments are for all users of a machine to see.
+    pub(crate) fn from_environment() -> Result<Option<Self>, ModelSetupError> {
+        let told = |name| env::var(name).ok().filter(|value| !value.trim().is_empty());
+        match (told("OPENAI_BASE_URL"), told("OPENAI_API_KEY")) {
+            (Some(base), Some(key)) => {
+                let name = told("OPENAI_MODEL").unwrap_or_else(|| DEFAULT_MODEL.to_owned());
+                Self::new(base, &key, name).map(Some)
+            }
+            (None, _) | (_, None) => Ok(None),
+        }
+    }
+
+    fn new(base: String, key: &str, name: String) -> Result<Self, ModelSetupError> {
         let uri = format!("{}/chat/completions", base.trim().trim_end_matches('/'));
         let uri: Uri = uri.parse().map_err(|_| ModelSetupError::Url(base.clone()))?;
         if !matches!(uri.scheme_str(), Some("http" | "https")) || uri.host().is_none() {
@@ -152,7 +140,7 @@ impl Model {
             .enable_http1()
             .wrap_connector(connector);
         let client = Client::builder(TokioExecutor::new()).build(connector);
-        Ok(Some(Self { client, uri, authorization, name: options.openai_model }))
+        Ok(Self { client, uri, authorization, name })
     }
 
     /// Asks, and waits until the answer begins. Dropping the future or the answer drops the
