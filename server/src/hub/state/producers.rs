@@ -78,11 +78,11 @@ impl Outcomes {
         self.accepted.push(Span { seq, publishes: 1, first, events });
     }
 
-    /// An event read back from the log belongs to the publish before it or begins the next.
+    /// An event read back from the log belongs to the publish before it or begins the next. What
+    /// the server wrote between two events of a publish counts with them.
     pub(super) fn replay(&mut self, seq: u64, offset: Offset) {
         if let Some(span) = self.accepted.last_mut()
             && span.seq + span.publishes == seq + 1
-            && span.first.plus(span.publishes * span.events) == offset
         {
             // One more event of the span's last publish: give that one a span of its own.
             let first = span.first.plus((span.publishes - 1) * span.events);
@@ -314,5 +314,18 @@ mod tests {
         }
         assert_eq!(live.recorded(8), None);
         assert_eq!((live.next_seq, replayed.next_seq), (8, 8));
+    }
+
+    #[test]
+    fn a_publish_with_the_servers_words_inside_is_replayed_as_one() {
+        let offset = |value| Offset::new(value).unwrap();
+        let mut replayed = Outcomes::default();
+        for (seq, at) in [(0, 1), (1, 2), (1, 4), (1, 5), (2, 6)] {
+            replayed.replay(seq, offset(at));
+        }
+        for (seq, first, last) in [(0, 1, 1), (1, 2, 5), (2, 6, 6)] {
+            let wanted = Recorded::Accepted { first: offset(first), last: offset(last) };
+            assert_eq!(replayed.recorded(seq), Some(wanted), "seq {seq}");
+        }
     }
 }
