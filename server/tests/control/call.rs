@@ -60,6 +60,12 @@ pub(crate) enum Call {
     },
     /// What was admitted is on disk.
     Sync,
+    /// What was admitted is on disk, and with it the state that it amounts to.
+    Checkpoint,
+    /// Nobody uses the session for a while: it leaves memory, and comes back.
+    Unload {
+        ms: u64,
+    },
     /// The server dies, with what was not synced, and comes back when the clock has moved; with
     /// `back` it moved the wrong way.
     Kill {

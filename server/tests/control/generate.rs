@@ -96,7 +96,12 @@ impl Generator {
             875..885 => Some(Call::Drift { ms: dice.below(3_000) as u64 }),
             885..930 => self.again(&mut dice),
             930..950 => self.hostile(&mut dice, &view),
-            950..990 => Some(Call::Sync),
+            950..977 => Some(Call::Sync),
+            977..983 => Some(Call::Checkpoint),
+            983..988 => {
+                // Whoever was connected has detached.
+                Some(Call::Unload { ms: dice.below(2_000) as u64 })
+            }
             _ => {
                 self.lives += 1;
                 Some(Call::Kill { ms: dice.below(40_000) as u64, back: dice.chance(30) })

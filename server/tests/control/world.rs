@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use durable_sessions_protocol::error::ErrorCode;
 use durable_sessions_protocol::id::LogId;
 use durable_sessions_protocol::offset::Offset;
@@ -9,7 +10,7 @@ use durable_sessions_server::hub::state::{Connection, Published, Refusal, State}
 use durable_sessions_server::log::{Batch, Entry};
 use serde_json::Value;
 
-use crate::call::{Call, Publishing, claim, id};
+use crate::call::{Call, Publishing, Who, claim, id};
 use crate::model::view::View;
 use crate::model::{Accepted, Answer, Grant, Model, Offered, Receipt, text};
 
@@ -20,8 +21,11 @@ pub(crate) struct World {
     state: State,
     pub(crate) model: Model,
     pub(crate) now: u64,
+    was_set_back: bool,
     /// Counts the connections of this life of the server.
     pub(crate) connections: u64,
+    /// Counts how often the state was loaded.
+    lives: u64,
     /// On disk.
     disk: Disk,
     /// What the disk will have with the next sync.
@@ -38,6 +42,8 @@ pub(crate) struct World {
 #[derive(Debug, Clone, Default)]
 struct Disk {
     entries: Vec<Entry>,
+    /// The newest checkpoint, and how many entries stand before it.
+    checkpoint: Option<(usize, Bytes)>,
     is_due: bool,
     is_pending: bool,
 }
@@ -50,7 +56,9 @@ impl World {
             state: fresh(),
             model: Model::default(),
             now: 1_000_000_000,
+            was_set_back: false,
             connections: 0,
+            lives: 0,
             disk: Disk::default(),
             next_disk: Disk::default(),
             durable: Model::default(),
@@ -67,8 +75,7 @@ impl World {
         match call {
             Call::Publish(publishing) => self.publish(&publishing)?,
             Call::Claim { who, producer, epoch, runs } => {
-                let number = who.connection.as_ref().map_or(0, |(number, _)| *number);
-                self.connections = self.connections.max(number);
+                self.heard(&who);
                 let mine = self.model.claim(&who, &producer, epoch, &runs, self.now);
                 let theirs =
                     self.state.claim(&who.writer(), &claim(&producer, epoch, &runs), self.now);
@@ -79,6 +86,7 @@ impl World {
                 same("attach", &mine, &theirs)?;
             }
             Call::Renew { who, runs } => {
+                self.heard(&who);
                 self.model.renew(&who, &runs, self.now);
                 let runs: Vec<_> = runs.iter().map(|run| id(run)).collect();
                 self.state.renew(&who.writer(), &runs);
@@ -95,7 +103,18 @@ impl World {
             }
             Call::Drift { ms } => self.now += ms,
             Call::Sync => self.sync(),
+            // How much of a clock is left when time itself was set back: a checkpoint still knows,
+            // the log does not. One or the other.
+            Call::Checkpoint if self.was_set_back => {}
+            Call::Checkpoint => {
+                self.next_disk.checkpoint =
+                    Some((self.next_disk.entries.len(), self.state.checkpoint()));
+                self.sync();
+            }
+            Call::Unload { ms } => return self.unload(ms),
             Call::Kill { ms, back } => {
+                let back = back && self.disk.checkpoint.is_none();
+                self.was_set_back |= back;
                 self.now = if back { self.now - ms } else { self.now + ms };
                 self.kill();
                 return self.compare_tellings();
@@ -132,6 +151,7 @@ impl World {
 
     fn publish(&mut self, publishing: &Publishing) -> Outcome {
         let who = &publishing.who;
+        self.heard(who);
         let mine = self.model.publish(publishing, self.now);
         let theirs = self.state.publish(publishing.publish(), self.now);
         self.note(told(&theirs));
@@ -163,6 +183,11 @@ impl World {
         Ok(())
     }
 
+    fn heard(&mut self, who: &Who) {
+        let number = who.connection.as_ref().map_or(0, |(number, _)| *number);
+        self.connections = self.connections.max(number);
+    }
+
     fn sync(&mut self) {
         self.disk = self.next_disk.clone();
         self.durable = self.model.clone();
@@ -172,10 +197,8 @@ impl World {
         self.connections = 0;
         self.next_disk = self.disk.clone();
         self.model = self.durable.clone();
-        self.state = fresh();
-        for entry in &self.disk.entries {
-            self.state.replay(entry).unwrap();
-        }
+        self.lives += 1;
+        self.state = self.load();
         self.state.finish_replay(self.now);
         self.model.restart(self.now);
         self.durable = self.model.clone();
@@ -184,6 +207,37 @@ impl World {
         self.refused.retain(|(principal, producer, epoch, seq), _| {
             model.place(principal, producer).is_some_and(|it| it.epoch == *epoch && it.seq > *seq)
         });
+    }
+
+    /// The session leaves memory, unless a connection keeps a run of it.
+    fn unload(&mut self, ms: u64) -> Outcome {
+        same("whether it is held", &self.model.is_held(), &self.state.leases().is_none())?;
+        if let Some(leases) = self.state.leases() {
+            self.sync();
+            self.now += ms;
+            self.lives += 1;
+            self.state = self.load();
+            self.state.finish_replay(self.now);
+            self.state.resume_leases(&leases);
+            self.model.reload(self.now);
+            self.durable = self.model.clone();
+        }
+        self.compare_tellings()
+    }
+
+    /// From the newest checkpoint, or, each other time, from the whole log, which says the same.
+    fn load(&self) -> State {
+        let (from, mut state) = match &self.disk.checkpoint {
+            Some((from, bytes)) if self.lives % 2 == 1 => {
+                let log = LogId::parse("log").unwrap();
+                (*from, State::restore(bytes, &log, &id("assistant")).unwrap())
+            }
+            _ => (0, fresh()),
+        };
+        for entry in &self.disk.entries[from..] {
+            state.replay(entry).unwrap();
+        }
+        state
     }
 
     /// What the step wrote: the same events at the same offsets. What the server ends on its own

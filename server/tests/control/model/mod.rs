@@ -198,14 +198,24 @@ impl Model {
 
     /// The server is back, with what was durable.
     pub(crate) fn restart(&mut self, now: u64) {
+        self.reload(now);
+        let view = self.view();
+        self.leases =
+            view.open().map(|run| (run.id.clone(), Lease::Until(now + run.lease_ms))).collect();
+    }
+
+    /// The session is back in memory, and its leases have gone on.
+    pub(crate) fn reload(&mut self, now: u64) {
         for fact in self.facts_mut() {
             fact.clock = fact.at.min(now);
         }
         for producer in self.producers.values_mut() {
             producer.holder = None;
         }
-        let view = self.view();
-        self.leases =
-            view.open().map(|run| (run.id.clone(), Lease::Until(now + run.lease_ms))).collect();
+    }
+
+    /// Whether a connection keeps a run alive.
+    pub(crate) fn is_held(&self) -> bool {
+        self.view().open().any(|run| !self.is_left(&run.id))
     }
 }
