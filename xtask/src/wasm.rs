@@ -34,16 +34,28 @@ const MODULES: [Module; 2] = [
 
 /// Writes a `.js`, `.d.ts` and `.wasm` of each module into `client-wasm/pkg`.
 pub(crate) fn build(optimise: Optimise) -> Result<()> {
-    let directory = directory();
-    if directory.exists() {
-        fs::remove_dir_all(&directory)
-            .with_context(|| format!("cannot empty {}", directory.display()))?;
-    }
+    let made = repository::target().join("wasm-pkg");
+    empty(&made)?;
     for module in MODULES {
-        bind(&compile(&module)?, module.name, &directory)?;
-        finish(module.name, &directory, optimise)?;
+        bind(&compile(&module)?, module.name, &made)?;
+        finish(module.name, &made, optimise)?;
+    }
+    // Whoever reads the folder meanwhile finds it as it was, but for a moment.
+    let directory = repository::path("client-wasm/pkg");
+    empty(&directory)?;
+    for file in fs::read_dir(&made)? {
+        let file = file?;
+        fs::copy(file.path(), directory.join(file.file_name()))?;
     }
     Ok(())
+}
+
+fn empty(directory: &Path) -> Result<()> {
+    if directory.exists() {
+        fs::remove_dir_all(directory)
+            .with_context(|| format!("cannot empty {}", directory.display()))?;
+    }
+    fs::create_dir_all(directory).with_context(|| format!("cannot make {}", directory.display()))
 }
 
 /// From what the bindings generator made to the module itself.
@@ -66,10 +78,6 @@ fn finish(name: &str, directory: &Path, optimise: Optimise) -> Result<()> {
         }
     }
     Ok(())
-}
-
-fn directory() -> PathBuf {
-    repository::path("client-wasm/pkg")
 }
 
 fn compile(module: &Module) -> Result<PathBuf> {
