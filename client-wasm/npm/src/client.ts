@@ -59,7 +59,8 @@ export class ClientObject<A extends App = App> implements Client<A>, Port {
   constructor(url: string | URL | undefined, options: ConnectOptions) {
     this.#url = endpoint(url);
     this.#options = options;
-    this.#offers = new Offers<A>(this.#url, options);
+    // Who only serves has no other connection to tell of.
+    this.#offers = new Offers<A>(this.#url, options, (...status) => this.#raw || this.#setStatus(...status));
     this.principal = principal(options.as);
   }
 

@@ -1,5 +1,7 @@
 // Agents in Node, from the facade through their core to the server itself.
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
 import WebSocket from "ws";
 import { connect, RunFailure } from "./package.mjs";
@@ -140,6 +142,25 @@ test("history is the conversation up to the input", async (t) => {
   await session.send("two");
   await until(() => histories.length === 4);
   assert.deepEqual(histories, [["one"], ["one"], ["one", "re: one", "two"], ["two"]]);
+});
+
+test("an agent that something is delegated to reads what stood there then", async (t) => {
+  const { session, agent, client } = await stage(t);
+  let seen;
+  agent.serve("assistant", async (run) => {
+    await run.write("Let me see. ");
+    const first = run.delegate("critic", { text: "one", data: { deep: true } });
+    await until(() => seen);
+    await run.write("Well. ");
+    await first;
+  });
+  client("agent/other").serve("critic", async (run) => {
+    seen = (await run.history()).map(({ text }) => text);
+    assert.deepEqual(run.input.data, { deep: true });
+  });
+  await session.send("go");
+  await run(session, "assistant", "completed");
+  assert.deepEqual(seen, ["go", "Let me see. ", "one"]);
 });
 
 test("a child is a run below, with an answer of its own, and resolves with what its work returns", async (t) => {
@@ -384,6 +405,35 @@ test("an agent connects by itself, as who its client is", async (t) => {
     client.close();
     await until(() => fake.sockets.every(({ isClosed }) => isClosed), "its connections are closed");
   }
+});
+
+test("a client that only serves tells how that connection is", async (t) => {
+  const { client } = await stage(t);
+  let token = "none";
+  const worker = client(undefined, { token: async () => token && Promise.reject(new Error("not now")) });
+  assert.equal(worker.status, "connecting");
+  const serving = worker.serve("assistant", () => {});
+  await until(() => worker.status === "waiting");
+  token = null;
+  worker.reconnect();
+  await until(() => worker.status === "closed");
+  assert.equal(worker.error.code, "unauthorized");
+  serving[Symbol.dispose]();
+
+  const other = client("agent/bot");
+  const another = other.serve("assistant", () => {});
+  await until(() => other.status === "live");
+  another[Symbol.dispose]();
+  await until(() => other.status === "connecting");
+});
+
+test("the facade knows the core's words by the same numbers", () => {
+  const read = (path) => readFileSync(join(import.meta.dirname, "../..", path), "utf8");
+  const core = [...read("src/web/agent.rs").matchAll(/const ([A-Z_]+): u64 = (\d+);/g)];
+  const facade = [...read("npm/src/agent/border.ts").matchAll(/^ {2}([A-Za-z]+) = (\d+),$/gm)];
+  const plain = (all) => all.map(([, name, number]) => [name.replaceAll("_", "").toLowerCase(), number]);
+  assert.ok(core.length > 0);
+  assert.deepEqual(plain(facade), plain(core));
 });
 
 test("what cannot be served is said on the console", async (t) => {

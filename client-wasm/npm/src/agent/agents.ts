@@ -1,20 +1,16 @@
 import { failure } from "../errors.js";
-import type { App, ConnectOptions } from "../types.js";
+import type { App } from "../types.js";
 import { Connection } from "./connection.js";
-import type { Offer } from "./offers.js";
+import type { Offer, Setup } from "./offers.js";
 
 /** All that one client serves. Who writes under a name of its own has a connection of its own. */
 export class Agents<A extends App> {
-  #url: string;
-  #options: ConnectOptions;
-  #module: WebAssembly.Module | undefined;
+  #setup: Setup;
   #connections = new Map<string | undefined, Connection<A>>();
   #isClosed = false;
 
-  constructor(url: string, options: ConnectOptions, module: WebAssembly.Module | undefined) {
-    this.#url = url;
-    this.#options = options;
-    this.#module = module;
+  constructor(setup: Setup) {
+    this.#setup = setup;
   }
 
   /** Throws for what cannot be served. */
@@ -25,13 +21,13 @@ export class Agents<A extends App> {
     if (!Number.isSafeInteger(concurrency) || concurrency < 1) {
       throw failure("invalid", "concurrency is a whole number from 1 on");
     }
-    if (!this.#options.token && !this.#options.as?.startsWith("agent/")) {
+    const { token, as } = this.#setup.options;
+    if (!token && !as?.startsWith("agent/")) {
       throw failure("forbidden", 'an agent is served as an agent: connect(url, { as: "agent/ID" }), or with a token');
     }
     let connection = this.#connections.get(producer);
     if (!connection) {
-      const setup = { url: this.#url, options: this.#options, module: this.#module, producer };
-      connection = new Connection<A>(setup, () => this.#connections.delete(producer));
+      connection = new Connection<A>(this.#setup, producer, () => this.#connections.delete(producer));
       this.#connections.set(producer, connection);
     }
     if (!connection.add(offer)) throw failure("invalid", `not an agent's name, or its producer or sessions are none: ${agent}`);

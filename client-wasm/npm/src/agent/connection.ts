@@ -2,24 +2,16 @@ import { Told, type Problem } from "../border.js";
 import { DurableSessionsError, failure } from "../errors.js";
 import { randomId } from "../id.js";
 import { call } from "../schedule.js";
-import type { App, ConnectOptions, LogEvent, SessionStatus } from "../types.js";
+import type { App, ClientStatus, LogEvent, SessionStatus } from "../types.js";
 import { AgentTold, type AgentCommand, type AgentCore } from "./border.js";
 import { core } from "./core.js";
-import type { Offer } from "./offers.js";
+import type { Offer, Setup } from "./offers.js";
 import { RunObject, type Started } from "./run.js";
 import { Sessions, type AgentSession } from "./sessions.js";
 import { work } from "./work.js";
 
 /** How many inputs of an agent it works on at a time, if that is not said. */
 const CONCURRENCY = 8;
-
-/** What a connection starts with. */
-export interface Setup {
-  url: string;
-  options: ConnectOptions;
-  module: WebAssembly.Module | undefined;
-  producer: string | undefined;
-}
 
 /** An input that the server offers. */
 export interface Wake {
@@ -36,6 +28,8 @@ export interface Wake {
  */
 export class Connection<A extends App> {
   readonly #setup: Setup;
+  /** The name that was given for what writes. */
+  readonly #name: string | undefined;
   readonly #onEnd: () => void;
   readonly #producer: string;
   readonly #raw: AgentCore;
@@ -46,10 +40,11 @@ export class Connection<A extends App> {
   #working = 0;
   #isClosed = false;
 
-  constructor(setup: Setup, onEnd: () => void) {
+  constructor(setup: Setup, name: string | undefined, onEnd: () => void) {
     this.#setup = setup;
+    this.#name = name;
     this.#onEnd = onEnd;
-    this.#producer = setup.producer ?? randomId();
+    this.#producer = name ?? randomId();
     const { as, token, WebSocket = (globalThis as { WebSocket?: unknown }).WebSocket } = setup.options;
     if (typeof WebSocket !== "function") {
       throw failure("not_supported", "there is no WebSocket here: pass one, connect(url, { WebSocket })");
@@ -76,7 +71,7 @@ export class Connection<A extends App> {
     const { agent, options: { sessions: of = [], concurrency: slots = CONCURRENCY } } = offer;
     const sessions = typeof of === "string" ? [of] : of;
     this.#offers.set(agent, offer);
-    const isTaken = this.#raw({ type: "serve", agent, sessions, slots, producer: this.#setup.producer });
+    const isTaken = this.#raw({ type: "serve", agent, sessions, slots, producer: this.#name });
     if (!isTaken) this.#leave(offer);
     return isTaken;
   }
@@ -98,6 +93,7 @@ export class Connection<A extends App> {
     for (const run of [...this.#runs.values()]) run.gone(reason);
     this.#raw({ type: "close" });
     this.#sessions.clear();
+    this.#setup.onStatus("connecting", null, null);
     this.#onEnd();
   }
 
@@ -163,7 +159,7 @@ export class Connection<A extends App> {
       case Told.Token:
         return void this.#token(first as unknown as number);
       case Told.Status:
-        return this.#status(first, errorOf(told, 3));
+        return this.#status(first as ClientStatus, (second as unknown as number | undefined) ?? null, errorOf(told, 3));
       case Told.Session:
         if (second === "closed") return this.#sessions.ended(first, errorOf(told, 3));
         return session?.status(second as SessionStatus);
@@ -208,8 +204,9 @@ export class Connection<A extends App> {
     this.#rest();
   }
 
-  #status(status: string, error: DurableSessionsError | null): void {
-    this.#log(error ? `${status}: ${error.message}` : status);
+  #status(status: ClientStatus, retryAt: number | null, error: DurableSessionsError | null): void {
+    if (error) this.#log(`${status}: ${error.message}`);
+    this.#setup.onStatus(status, retryAt, error);
   }
 
   async #token(attempt: number): Promise<void> {
