@@ -21,14 +21,15 @@ export interface CoreOptions {
 
 /** What the core can be asked for. */
 export type Command =
-  | { type: "attach"; session: string; events: boolean }
+  | { type: "attach"; session: string; events: boolean; transcript?: unknown }
+  | { type: "older"; session: string; page: unknown; events: unknown[] }
   | { type: "detach"; session: string }
   | { type: "send"; session: string; id: string; event: string }
   | { type: "stop"; session: string; id: string; run: string | undefined; message: string | undefined; only: boolean }
   | { type: "token"; attempt: number; token: string | null | undefined; failed: boolean }
   | { type: "group"; key?: string; id?: string }
   | { type: "resend"; tab: string; session: string; id: string; log: string | undefined; event: string }
-  | { type: "read"; session: string; reader: number; after: number | undefined }
+  | { type: "read"; session: string; reader: number; after: number | undefined; merge: boolean }
   | { type: "read_end"; session: string; reader: number }
   | { type: "locked" | "lock_lost" | "reconnect" | "close" };
 

@@ -1,22 +1,22 @@
 import { core } from "./core.js";
 import { Offers } from "./agent/offers.js";
 import type { Handler, ServeOptions } from "./agent/types.js";
+import { endpoint, principal } from "./address.js";
 import { Told, type Core, type Problem } from "./border.js";
 import { deferred, type Deferred } from "./deferred.js";
 import { DurableSessionsError, failure } from "./errors.js";
+import { get, listed } from "./http.js";
 import { canShare, groupOf, identify, type Group } from "./group.js";
 import { randomId } from "./id.js";
 import { lock } from "./lock.js";
 import { canStore, Outbox, type Entry } from "./outbox.js";
 import { call, Subscribers } from "./schedule.js";
-import { SessionObject, type Owner, type Port, type Sent } from "./session.js";
+import type { Owner, Port, Sent } from "./port.js";
+import { SessionObject } from "./session.js";
 import type {
-  App, Client, ClientStatus, ConnectOptions, LogEvent, Member, Off, Principal, Session,
-  SessionOptions, SessionStatus,
+  App, Client, ClientStatus, ConnectOptions, ListOptions, Listed, LogEvent, Member, Off, Principal,
+  ReadOptions, Session, SessionOptions, SessionStatus, Transcript,
 } from "./types.js";
-
-/** Where a server takes connections, when a url names no path. */
-const CONNECT_PATH = "/v1/connect";
 
 // Names this page: all its clients are one tab. Made when it is first needed.
 let page: string | undefined;
@@ -89,16 +89,16 @@ export class ClientObject<A extends App = App> implements Client<A>, Port {
   }
 
   session(id: string, options: SessionOptions<A> = {}): Session<A> {
-    if (options.last !== undefined) throw failure("not_supported", "a session is shown from its start for now");
-    if (options.snapshot !== undefined) throw failure("not_supported", "a session starts without a snapshot for now");
     const known = this.#sessions.get(id);
     if (known) return known.hold();
-    const raw = this.raw();
+    this.raw();
     const session = new SessionObject<A>(this, id);
     this.#sessions.set(id, session);
-    if (!raw({ type: "attach", session: id, events: false })) {
+    if (!session.open(options)) {
       this.#sessions.delete(id);
-      throw failure("invalid", "a session's id is 1 to 128 characters out of A-Z a-z 0-9 . _ ~ -");
+      throw failure("invalid", options.snapshot
+        ? "that is no transcript of a session"
+        : "a session's id is 1 to 128 characters out of A-Z a-z 0-9 . _ ~ -");
     }
     // What is still on its way is shown here too.
     for (const [key, act] of this.#acts) {
@@ -107,6 +107,14 @@ export class ClientObject<A extends App = App> implements Client<A>, Port {
       session.restored(key.slice(id.length + 1), act.body);
     }
     return session;
+  }
+
+  read(id: string, { last, before }: ReadOptions = {}): Promise<Transcript<A>> {
+    return this.#get(`sessions/${encodeURIComponent(id)}/transcript`, { last, before });
+  }
+
+  async sessions({ prefix, after, limit }: ListOptions = {}): Promise<Listed> {
+    return listed(await this.#get("sessions", { prefix, after, limit }));
   }
 
   serve(agent: string, handler: Handler<A>, options: ServeOptions = {}): Disposable {
@@ -305,6 +313,12 @@ export class ClientObject<A extends App = App> implements Client<A>, Port {
 
   // ---- Who connects, and with which tabs ----
 
+  async #get<T>(path: string, query: object): Promise<T> {
+    if (this.#isClosed) throw failure("closed", "the client is closed");
+    const { as, token } = this.#options;
+    return get(this.#url, path, query, { as, token: token && (() => this.#fetchToken()) });
+  }
+
   async #group(): Promise<void> {
     const token = this.#options.token && (await this.#fetchToken());
     this.#early = token;
@@ -387,26 +401,4 @@ function keyOf(session: string, id: string): string {
 function errorOf(told: unknown[], at: number): DurableSessionsError | null {
   const [code, ...rest] = told.slice(at) as Problem;
   return code ? new DurableSessionsError(code, ...rest) : null;
-}
-
-/** The WebSocket address of a server: of the page's own without a url. */
-function endpoint(url: string | URL | undefined): string {
-  const page = (globalThis as { location?: { href: string } }).location?.href;
-  let address: URL;
-  try {
-    address = new URL(url ?? "/", page);
-  } catch {
-    throw failure("invalid", url === undefined ? "connect() needs a url where there is no page" : `not a url: ${String(url)}`);
-  }
-  address.protocol = address.protocol.replace(/^http/, "ws");
-  if (!/^wss?:$/.test(address.protocol)) throw failure("invalid", `not a url of a server: ${address.href}`);
-  if (address.pathname === "/") address.pathname = CONNECT_PATH;
-  address.hash = "";
-  return address.href;
-}
-
-function principal(as: string | undefined): Principal | undefined {
-  const slash = as?.indexOf("/") ?? -1;
-  if (as === undefined || slash < 0) return undefined;
-  return { kind: as.slice(0, slash) as Principal["kind"], id: as.slice(slash + 1) };
 }

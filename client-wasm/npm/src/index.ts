@@ -8,8 +8,8 @@ export type {
 } from "./agent/types.js";
 export { DurableSessionsError, type ErrorCode } from "./errors.js";
 export type {
-  Ack, App, Batch, Client, ClientStatus, ConnectOptions, DataName, DataOf, EventsOptions, LogEvent,
-  Member, Message, MessageInput, MessageState, Off, Outcome, Part, Principal, Run, RunState, Session,
+  Ack, App, Batch, Client, ClientStatus, ConnectOptions, DataName, DataOf, EventsOptions, ListOptions, Listed,
+  LogEvent, Member, Message, MessageInput, MessageState, Off, Outcome, Part, Principal, ReadOptions, Run, RunState, Session,
   SessionChanges, SessionOptions, SessionStatus, SteerInput, StopReceipt, StopTarget, Transcript,
 } from "./types.js";
 

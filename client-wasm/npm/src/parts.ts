@@ -36,3 +36,9 @@ export function joined(parts: readonly Part[]): string {
 export function ownText(value: unknown): string | undefined {
   return typeof value === "string" ? value : undefined;
 }
+
+/** Sets a field, or leaves it out where there is nothing. */
+export function setOptional<T extends object>(target: T, key: keyof T & string, value: unknown): void {
+  if (value == null) delete target[key];
+  else (target as Record<string, unknown>)[key] = value;
+}

@@ -4,11 +4,14 @@ import { DurableSessionsError, failure } from "./errors.js";
 import { randomId } from "./id.js";
 import { BatchReader } from "./reader.js";
 import { call, Subscribers } from "./schedule.js";
+import { Older } from "./older.js";
 import { draft } from "./pending.js";
+import type { Port, Sent } from "./port.js";
 import { TranscriptBuilder } from "./transcript.js";
+import { Waits } from "./wait.js";
 import type {
   Ack, App, Batch, DataName, DataOf, EventsOptions, LogEvent, Member, MessageInput, Off, Outcome,
-  Principal, Session, SessionChanges, SessionStatus, SteerInput, StopReceipt, StopTarget, Transcript,
+  Session, SessionChanges, SessionOptions, SessionStatus, SteerInput, StopReceipt, StopTarget, Transcript,
 } from "./types.js";
 
 /**
@@ -16,37 +19,8 @@ import type {
  * turn, a view that is left and come back to within a moment.
  */
 const DETACH_DELAY_MS = 1_000;
-
-/** What the log says about an act. */
-export interface Sent {
-  offset: number;
-  /** Of a stop: the runs it fenced. */
-  runs: string[];
-}
-
-/** What a session needs of its client. */
-export interface Port {
-  /** Who this client says it is. */
-  readonly principal: Principal | undefined;
-  raw(): Core;
-  /**
-   * Delivers an act once: shows it, and hands it to the core, unless it is on its way already.
-   * Its end is told to `owner`, and by what is returned. Throws for an id that is on its way with
-   * another body.
-   */
-  act(owner: Owner, id: string, body: string, show: () => void, hand: (raw: Core) => boolean): Promise<Sent>;
-  /** The app leaves the session. */
-  detach(session: string): void;
-  /** The session has ended. */
-  forget(session: string): void;
-}
-
-/** Who is told how an act ends. */
-export interface Owner {
-  readonly id: string;
-  confirmed(id: string, offset: number): void;
-  refused(id: string, error: DurableSessionsError): void;
-}
+/** How many messages are loaded when nobody says. */
+const OLDER_MESSAGES = 20;
 
 /** What a person says: a message, or with a run a steer. */
 interface Said<A extends App> {
@@ -87,12 +61,22 @@ export class SessionObject<A extends App = App> implements Session<A> {
   #listeners: Listeners = { event: new Set(), status: new Set(), presence: new Set(), reset: new Set() };
   #readers = new Map<number, BatchReader>();
   #lastReader = 0;
-  // Each looks whether what it waits for has happened; given an error, it will not happen.
-  #waits = new Set<(error?: DurableSessionsError) => void>();
+  #waits = new Waits();
+  // What begins once its last messages are here; undefined when nothing waits for that.
+  #begins: (() => void)[] | undefined;
+  #older: Older<A>;
 
   constructor(port: Port, id: string) {
     this.#port = port;
     this.id = id;
+    this.#older = new Older<A>({
+      id,
+      transcript: this.#transcript,
+      waits: this.#waits,
+      raw: () => port.raw(),
+      read: (options) => port.read(id, options),
+      follow: () => this.#follow(),
+    });
   }
 
   get status(): SessionStatus {
@@ -163,21 +147,27 @@ export class SessionObject<A extends App = App> implements Session<A> {
     this.#subscribers.changed();
   }
 
+  async loadOlder(n = OLDER_MESSAGES): Promise<void> {
+    await this.#ready.promise;
+    return this.#older.load(n);
+  }
+
   events(options: EventsOptions = {}): AsyncIterable<Batch> {
-    const { after = this.#transcript.offset, merge, signal } = options;
-    if (merge === false) throw failure("not_supported", "events() has deltas joined where the server joins them");
+    const { after, merge = true, signal } = options;
     if (this.#status === "closed") throw failure("closed", "the session is closed");
     const raw = this.#port.raw();
     const session = this.id;
     const reader = ++this.#lastReader;
-    const read = (after?: number) => raw({ type: "read", session, reader, after });
+    const read = (after?: number) => raw({ type: "read", session, reader, after, merge });
+    const begin = () => read(after ?? this.#transcript.offset);
     const batches = new BatchReader(read, () => {
       this.#readers.delete(reader);
       raw({ type: "read_end", session, reader });
     }, signal);
     this.#readers.set(reader, batches);
     if (signal?.aborted) batches.end(signal.reason);
-    else if (!read(after)) {
+    else if (this.#begins) this.#begins.push(begin);
+    else if (!begin()) {
       batches.end();
       throw failure("invalid", "an offset is a whole number from 0 on");
     }
@@ -221,6 +211,14 @@ export class SessionObject<A extends App = App> implements Session<A> {
     return this;
   }
 
+  /** Follows it; `false`: that cannot be. @internal */
+  open({ last, snapshot }: SessionOptions<A>): boolean {
+    if (last === undefined || snapshot) return this.#attach(snapshot);
+    this.#begins = [];
+    void this.#openLast(last);
+    return true;
+  }
+
   /** An act of another page is on its way again: it is shown. @internal */
   restored(id: string, event: string): void {
     const { kind, run, text, parts, data, to, if_running: ifRunning, replaces, ...stop } = JSON.parse(event);
@@ -246,12 +244,13 @@ export class SessionObject<A extends App = App> implements Session<A> {
     this.#error = error;
     this.#holders = 0;
     clearTimeout(this.#leaving);
+    this.#older.close();
     this.#port.forget(this.id);
     const reason = error ?? failure("closed", "the session was closed");
     this.#ready.reject(reason);
     this.#setStatus("closed");
     for (const reader of [...this.#readers.values()]) reader.end(error ?? undefined);
-    this.#wake(reason);
+    this.#waits.wake(reason);
   }
 
   /** @internal */
@@ -262,7 +261,7 @@ export class SessionObject<A extends App = App> implements Session<A> {
     if (!isOther) return;
     const error = failure("log_changed", "the session has another log");
     for (const reader of [...this.#readers.values()]) reader.end(error);
-    this.#wake(error);
+    this.#waits.wake(error);
     for (const fn of [...this.#listeners.reset]) call(fn, log);
   }
 
@@ -270,11 +269,12 @@ export class SessionObject<A extends App = App> implements Session<A> {
   patches(log: string, offset: number, told: unknown[], at: number): void {
     this.#transcript.apply(log, offset, told, at);
     this.#subscribers.changed();
-    this.#wake();
+    this.#waits.wake();
   }
 
   /** @internal */
   heard(events: LogEvent[]): void {
+    this.#older.heard(events);
     for (const event of events) for (const fn of [...this.#listeners.event]) call(fn, event);
   }
 
@@ -300,9 +300,25 @@ export class SessionObject<A extends App = App> implements Session<A> {
 
   // Events cross the border to JavaScript only while somebody listens.
   #follow(): void {
+    if (this.#status !== "closed" && !this.#begins) this.#attach();
+  }
+
+  #attach(transcript?: Transcript<A>): boolean {
+    const events = this.#listeners.event.size > 0 || this.#older.listens;
+    if (!this.#port.raw()({ type: "attach", session: this.id, events, transcript })) return false;
+    if (transcript) this.#transcript.load(transcript);
+    return true;
+  }
+
+  async #openLast(last: number): Promise<void> {
+    // What is refused for good is followed from its start: the connection says why, or does without.
+    const snapshot = await this.#older.last(last);
     if (this.#status === "closed") return;
-    const events = this.#listeners.event.size > 0;
-    this.#port.raw()({ type: "attach", session: this.id, events });
+    const begins = this.#begins!;
+    this.#begins = undefined;
+    if (!this.#attach(snapshot)) return this.closed(failure("invalid", "that is no id of a session"));
+    for (const begin of begins) begin();
+    this.#subscribers.changed();
   }
 
   #say(input: string | MessageInput<A>, run: string | undefined): Promise<Ack> {
@@ -360,29 +376,11 @@ export class SessionObject<A extends App = App> implements Session<A> {
     this.#subscribers.changed();
   }
 
-  #wake(error?: DurableSessionsError): void {
-    for (const wait of [...this.#waits]) wait(error);
-  }
-
   // Resolves when each of the runs has ended.
   #ended(runs: string[], signal?: AbortSignal): Promise<{ run: string; outcome: Outcome }[]> {
-    return new Promise((resolve, reject) => {
-      const settle = (end: () => void) => {
-        this.#waits.delete(wait);
-        signal?.removeEventListener("abort", abort);
-        end();
-      };
-      const abort = () => settle(() => reject(signal!.reason));
-      const wait = (error?: DurableSessionsError) => {
-        const ends = runs.map((run) => ({ run, outcome: this.#transcript.outcome(run) }));
-        if (ends.every((end): end is { run: string; outcome: Outcome } => end.outcome !== undefined)) {
-          settle(() => resolve(ends));
-        } else if (error) settle(() => reject(error));
-      };
-      if (signal?.aborted) return reject(signal.reason);
-      signal?.addEventListener("abort", abort);
-      this.#waits.add(wait);
-      wait(this.#status === "closed" ? failure("closed", "the session is closed") : undefined);
-    });
+    return this.#waits.until(() => {
+      const ends = runs.map((run) => ({ run, outcome: this.#transcript.outcome(run) }));
+      return ends.every((end): end is { run: string; outcome: Outcome } => end.outcome !== undefined) ? ends : undefined;
+    }, signal, this.#status === "closed" ? failure("closed", "the session is closed") : undefined);
   }
 }

@@ -1,12 +1,14 @@
-// The transcript: applies the core's patches, and shows sends and stops before the log has them.
+// The transcript: applies the core's patches, and shows what was pressed before the log has it.
 //
 // What a patch touches is changed in place; the immutable objects that people see are made when
 // somebody asks, and kept until the thing they show changes. So a token costs one string append,
 // and what did not change keeps its identity.
 import { PatchOp } from "./border.js";
-import { append, joined, ownText, pad } from "./parts.js";
+import type { Page } from "./older.js";
+import { append, joined, ownText, pad, setOptional } from "./parts.js";
 import { hide, Pending, type Hidden } from "./pending.js";
-import type { App, Message, MessageState, Outcome, Part, Run, RunState, StopTarget, Transcript } from "./types.js";
+import { RunTree } from "./runs.js";
+import type { App, Message, MessageState, Outcome, Part, Run, StopTarget, Transcript } from "./types.js";
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
@@ -15,36 +17,20 @@ interface MessageSlot<A extends App> {
   view: Message<A> | undefined;
 }
 
-interface RunSlot {
-  now: Omit<Mutable<Run>, "children" | "asks"> & { asks: { id: string; body: unknown }[] };
-  parent: number | undefined;
-  children: number[];
-  view: Run | undefined;
-}
-
-interface PressedStop {
-  target: StopTarget | undefined;
-  /** Of a stop of everything: how many runs were there. */
-  runs: number;
-  /** Where the server said that it stands. */
-  offset: number | undefined;
-}
-
 export class TranscriptBuilder<A extends App = App> {
   log: string | null = null;
   offset = 0;
+  /** Where its first message begins: what comes before that is older. */
+  first = 1;
+  /** How many pages of older messages it was given. */
+  pages = 0;
   #title: string | null = null;
   #messages: MessageSlot<A>[] = [];
-  #runs: RunSlot[] = [];
-  #runPlaces = new Map<string, number>();
-  // Which run asked what, answered or not.
-  #askers = new Map<string, string>();
   #hidden: Hidden = new Map();
   #pending = new Pending<A>();
-  #stops = new Map<string, PressedStop>();
+  #runs = new RunTree();
   #view: Transcript<A> | undefined;
   #messagesView: readonly Message<A>[] | undefined;
-  #runsView: { runs: readonly Run[]; active: readonly Run[] } | undefined;
 
   /** The transcript as of now. */
   view(): Transcript<A> {
@@ -53,41 +39,50 @@ export class TranscriptBuilder<A extends App = App> {
       offset: this.offset,
       title: this.#title,
       messages: (this.#messagesView ??= this.#viewMessages()),
-      ...(this.#runsView ??= this.#viewRuns()),
-      hasOlder: false,
+      ...this.#runs.view(),
+      hasOlder: this.first > 1,
     });
   }
 
   /** How a run ended; undefined while it is open or unknown. */
   outcome(run: string): Outcome | undefined {
-    const place = this.#runPlaces.get(run);
-    const state = place === undefined ? undefined : this.#runs[place]?.now.state;
-    return state === undefined || isOpen(state) ? undefined : (state as Outcome);
+    return this.#runs.outcome(run);
   }
 
   /** The run that asks something, or asked it. */
   asker(ask: string): string | undefined {
-    return this.#askers.get(ask);
+    return this.#runs.asker(ask);
   }
 
   /** Starts over: the log is another one. What is not confirmed stays. */
   reset(log: string): void {
     this.log = log;
     this.offset = 0;
+    this.first = 1;
     this.#title = null;
     this.#messages = [];
-    this.#runs = [];
-    this.#runPlaces.clear();
-    this.#askers.clear();
     this.#hidden.clear();
-    this.#changed(true, true);
+    this.#runs.clear();
+    this.#changed();
+  }
+
+  /** Goes on after what the server folded. */
+  load({ log, offset, first, title, messages, runs }: Page<A>): void {
+    this.log = log;
+    this.offset = offset;
+    this.first = first ?? 1;
+    this.#title = title;
+    this.#messages = messages.map(loaded);
+    for (const { id } of messages) this.#pending.read(id);
+    this.#runs.load(runs);
+    this.#changed();
   }
 
   /** Applies the patches in `told` from `at` on, after which the transcript is that of `log` up to `offset`. */
   apply(log: string, offset: number, told: unknown[], at: number): void {
     this.log = log;
     this.offset = offset;
-    this.#changed(false, false);
+    this.#view = undefined;
     while (at < told.length) at = this.#patch(told, at);
     this.#settle();
   }
@@ -123,39 +118,30 @@ export class TranscriptBuilder<A extends App = App> {
       case PatchOp.Truncate: {
         const place = p[at] as number;
         hide(this.#hidden, this.#messages.splice(place).map((slot) => slot.now), place);
-        this.#changed(true, false);
+        this.#changed();
         return at + 1;
       }
       case PatchOp.Run:
-        this.#addRun(p, at);
+        this.#runs.start(p[at], p[at + 1], p[at + 2], p[at + 3]);
         return at + 4;
-      case PatchOp.RunState: {
-        const run = this.#run(p[at]);
-        if (run) {
-          run.state = p[at + 1] as RunState;
-          if (!isOpen(run.state)) run.asks = [];
-          setOptional(run, "error", p[at + 2]);
-          setOptional(run, "usage", p[at + 3]);
-        }
+      case PatchOp.RunState:
+        this.#runs.move(p[at], p[at + 1], p[at + 2], p[at + 3]);
         return at + 4;
-      }
-      case PatchOp.Ask: {
-        const run = this.#run(p[at]);
-        const id = p[at + 1] as string;
-        if (run) {
-          run.asks = [...run.asks, { id, body: p[at + 2] ?? null }];
-          this.#askers.set(id, run.id);
-        }
+      case PatchOp.Ask:
+        this.#runs.ask(p[at], p[at + 1], p[at + 2]);
         return at + 3;
-      }
-      case PatchOp.Answered: {
-        const run = this.#run(p[at]);
-        if (run) run.asks = run.asks.filter((open) => open.id !== p[at + 1]);
+      case PatchOp.Answered:
+        this.#runs.answered(p[at], p[at + 1]);
         return at + 2;
-      }
       case PatchOp.Title:
         this.#title = p[at] as string;
         return at + 1;
+      case PatchOp.Older: {
+        const runs = at + 1 + (p[at] as number);
+        const end = runs + 1 + (p[runs] as number);
+        this.#addOlder(p.slice(at + 1, runs) as Message<A>[], p.slice(runs + 1, end) as Run[]);
+        return end;
+      }
       default:
         // Facade and core are built together, so this is a broken build.
         throw new Error(`durable-sessions: unknown patch ${String(p[at - 1])}`);
@@ -178,27 +164,15 @@ export class TranscriptBuilder<A extends App = App> {
     setOptional(now, "run", ownText(run));
     this.#messages.push({ now, view: undefined });
     this.#pending.read(now.id);
-    this.#changed(true, false);
+    this.#changed();
   }
 
-  #addRun(p: unknown[], at: number): void {
-    const [id, agent, parentPlace, inReplyTo] = p.slice(at, at + 4);
-    const parent = parentPlace as number | undefined;
-    const place = this.#runs.length;
-    const now: RunSlot["now"] = {
-      id: ownText(id) ?? "",
-      agent: ownText(agent) ?? "",
-      state: "running",
-      asks: [],
-    };
-    setOptional(now, "inReplyTo", ownText(inReplyTo));
-    if (parent !== undefined) {
-      setOptional(now, "parent", this.#runs[parent]?.now.id);
-      this.#runs[parent]?.children.push(place);
-    }
-    this.#runs.push({ now, parent, children: [], view: undefined });
-    this.#runPlaces.set(now.id, place);
-    this.#runChanged(place);
+  #addOlder(messages: Message<A>[], runs: Run[]): void {
+    this.pages++;
+    for (const [id, place] of this.#hidden) this.#hidden.set(id, place + messages.length);
+    this.#messages.unshift(...messages.map(loaded));
+    this.#runs.older(runs);
+    this.#changed();
   }
 
   // A message that is about to change.
@@ -206,27 +180,13 @@ export class TranscriptBuilder<A extends App = App> {
     const slot = this.#messages[place as number];
     if (!slot) return undefined;
     slot.view = undefined;
-    this.#changed(true, false);
+    this.#changed();
     return slot.now;
   }
 
-  // A run that is about to change.
-  #run(place: unknown): RunSlot["now"] | undefined {
-    const slot = this.#runs[place as number];
-    if (slot) this.#runChanged(place as number);
-    return slot?.now;
-  }
-
-  // A run is shown inside the runs it works for, so they change with it.
-  #runChanged(place: number): void {
-    for (let slot = this.#runs[place]; slot; slot = this.#runs[slot.parent ?? -1]) slot.view = undefined;
-    this.#changed(false, true);
-  }
-
-  #changed(messages: boolean, runs: boolean): void {
-    this.#view = undefined;
-    if (messages) this.#messagesView = undefined;
-    if (runs) this.#runsView = undefined;
+  // A message has changed, or which there are.
+  #changed(): void {
+    this.#view = this.#messagesView = undefined;
   }
 
   // ---- What is not in the log yet ----
@@ -235,77 +195,46 @@ export class TranscriptBuilder<A extends App = App> {
   sending(message: Message<A>, replaces: string | undefined): void {
     if (this.#messages.some((slot) => slot.now.id === message.id)) return;
     this.#pending.add(message, replaces);
-    this.#changed(true, false);
+    this.#changed();
   }
 
   /** Shows as stopping what a stop of `target` would stop; without one, the first so many runs. */
-  stopping(id: string, target: StopTarget | undefined, runs = this.#runs.length): void {
+  stopping(id: string, target: StopTarget | undefined, runs?: number): void {
     const message = target && "message" in target ? target.message : undefined;
-    if (message !== undefined && !this.#runs.some(({ now }) => now.inReplyTo === message)) {
+    if (message !== undefined && !this.#runs.hasTaken(message)) {
       // No input that a run took: perhaps what a run says.
       const said = this.#messages.find(({ now }) => now.id === message)?.now;
       if (said?.role === "assistant" && said.run !== undefined) target = { run: said.run };
     }
-    this.#stops.set(id, { target, runs, offset: undefined });
-    this.#stopsChanged();
+    this.#runs.stopping(id, target, runs);
+    this.#view = undefined;
   }
 
   /** A message or stop is in the log at `offset`; it is shown as before until the log is read so far. */
   confirmed(id: string, offset: number): void {
     this.#pending.confirmed(id, offset);
-    const stop = this.#stops.get(id);
-    if (stop) stop.offset = offset;
-    this.#changed(true, false);
+    this.#runs.confirmed(id, offset);
+    this.#changed();
     this.#settle();
   }
 
   #settle(): void {
-    if (this.#pending.settle(this.offset)) this.#changed(true, false);
-    for (const [id, { offset }] of this.#stops) {
-      if (offset !== undefined && offset <= this.offset) this.#forgetStop(id);
-    }
+    if (this.#pending.settle(this.offset)) this.#changed();
+    this.#runs.settle(this.offset);
   }
 
   /** A message or stop will never be in the log: a message stays and says why. */
   refused(id: string, error: NonNullable<Message["error"]>): void {
     this.#pending.refused(id, error);
-    this.#forgetStop(id);
-    this.#changed(true, false);
+    this.#runs.forget(id);
+    this.#changed();
   }
 
   /** Takes a refused message away; whether there was one. */
   discard(id: string): boolean {
-    this.#changed(true, false);
+    this.#changed();
     return this.#pending.discard(id);
   }
-
-  #forgetStop(id: string): void {
-    if (this.#stops.delete(id)) this.#stopsChanged();
-  }
-
-  #stopsChanged(): void {
-    this.#runs.forEach((slot, place) => isOpen(slot.now.state) && this.#runChanged(place));
-  }
-
-  // Whether a stop that is on its way stops an open run.
-  #isStopping(place: number): boolean {
-    for (const { target, runs } of this.#stops.values()) {
-      if (!target) {
-        if (place < runs) return true;
-        continue;
-      }
-      const isNamed = "run" in target
-        ? (run: RunSlot["now"]) => run.id === target.run
-        : (run: RunSlot["now"]) => run.inReplyTo === target.message;
-      const isAlone = "run" in target && target.cascade === false;
-      for (let slot = this.#runs[place]; slot; slot = isAlone ? undefined : this.#runs[slot.parent ?? -1]) {
-        if (isNamed(slot.now)) return true;
-      }
-    }
-    return false;
-  }
-
-  // ---- What people see ----
 
   #viewMessages(): readonly Message<A>[] {
     const views = this.#messages.map(
@@ -314,33 +243,13 @@ export class TranscriptBuilder<A extends App = App> {
     this.#pending.show(views, this.#hidden);
     return views;
   }
-
-  #viewRuns(): { runs: readonly Run[]; active: readonly Run[] } {
-    const view = (place: number): Run => {
-      const slot = this.#runs[place]!;
-      return (slot.view ??= {
-        ...slot.now,
-        state: isOpen(slot.now.state) && this.#isStopping(place) ? "stopping" : slot.now.state,
-        children: slot.children.map(view),
-      });
-    };
-    const places = this.#runs.map((_, place) => place);
-    return {
-      runs: places.filter((place) => this.#runs[place]!.parent === undefined).map(view),
-      active: places.filter((place) => isOpen(this.#runs[place]!.now.state)).map(view),
-    };
-  }
 }
 
-function isOpen(state: RunState): boolean {
-  return state === "running" || state === "suspended" || state === "stopping";
+// What the server folded is shown as it is until it changes.
+function loaded<A extends App>(message: Message<A>): MessageSlot<A> {
+  return { now: { ...message, parts: [...message.parts] }, view: message };
 }
 
 function isCount(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0;
-}
-
-function setOptional<T extends object>(target: T, key: keyof T & string, value: unknown): void {
-  if (value == null) delete target[key];
-  else (target as Record<string, unknown>)[key] = value;
 }

@@ -14,7 +14,7 @@ export type Off = () => void;
 
 /** Options of {@link connect}; all are optional. */
 export interface ConnectOptions {
-  /** Called before every connection attempt. A throw is tried again, `null` means signed out. */
+  /** Called before every connection attempt, and every read over HTTP. A throw is tried again, `null` means signed out. */
   token?: () => Promise<string | null>;
   /**
    * Whether the tabs of a browser, as far as they connect with equal rights, share one connection.
@@ -56,6 +56,13 @@ export interface Client<A extends App = App> extends Disposable {
    */
   session(id: string, options?: SessionOptions<A>): Session<A>;
   /**
+   * Reads a transcript as it is now, over HTTP and without following it. Rejects with `not_found` where there
+   * is none, and with `unavailable` when the server cannot be reached.
+   */
+  read(id: string, options?: ReadOptions): Promise<Transcript<A>>;
+  /** Lists the sessions that this client may read, over HTTP. */
+  sessions(options?: ListOptions): Promise<Listed>;
+  /**
    * Works on the input of an agent, on a connection of its own, until it is disposed of: then no more input
    * comes, and what is at work goes on to its end. The code for it is loaded now, and by no other page.
    * The client has to connect as an agent, by its token or by `as: "agent/ID"`.
@@ -70,12 +77,51 @@ export interface Client<A extends App = App> extends Disposable {
   close(options?: { forget?: boolean }): void;
 }
 
-/** Options of {@link Client.session}. Neither is supported yet: giving one throws `not_supported`. */
+/** Options of {@link Client.session}. They count for the call that opens the session. */
 export interface SessionOptions<A extends App = App> {
-  /** Begin at the n-th last message. */
+  /**
+   * Begin at the n-th last message, read over HTTP; {@link Session.loadOlder} goes back from there. Where
+   * the server will not give them so, the session begins at its start.
+   */
   last?: number;
-  /** Begin with a transcript that was fetched before. */
+  /**
+   * Begin with what {@link Client.read} gave before, on a server perhaps: it is shown at once, and only
+   * what came since is read.
+   */
   snapshot?: Transcript<A>;
+}
+
+/** Options of {@link Client.read}. */
+export interface ReadOptions {
+  /** Only so many messages, the last ones. The default is all of them. */
+  last?: number;
+  /** Only messages that begin before this offset. */
+  before?: number;
+}
+
+/** Options of {@link Client.sessions}. */
+export interface ListOptions {
+  /** Only those whose id begins so. */
+  prefix?: string;
+  /** Only those whose id comes after this one: the `next` of the page before. */
+  after?: string;
+  /** How many at most, from 1 to 1,000; 100 if absent. */
+  limit?: number;
+}
+
+/** Sessions in the order of their ids. */
+export interface Listed {
+  readonly sessions: readonly {
+    readonly id: string;
+    readonly title?: string;
+    /** The last offset of its log. */
+    readonly tail: number;
+    readonly log: string;
+    /** When its last event was written, ms since the epoch. */
+    readonly updatedAt: number;
+  }[];
+  /** Where the next page goes on; absent on the last one. */
+  readonly next?: string;
 }
 
 /** `stale`: the transcript is what it was when the connection was cut. */
@@ -123,6 +169,11 @@ export interface Session<A extends App = App> extends Disposable {
   publish<K extends DataName<A>>(name: K, data: DataOf<A, K>): Promise<Ack>;
   /** Takes a refused message or steer out of the transcript. */
   discard(id: string): void;
+  /**
+   * Brings the transcript `n` messages further back, 20 if absent; resolves when they are in it, at once if
+   * `hasOlder` is false. Rejects with what {@link Client.read} rejects with; it may be called again then.
+   */
+  loadOlder(n?: number): Promise<void>;
   /** Who is attached to the session, this client included; empty until the server has told it. */
   readonly presence: readonly Member[];
   /** The batches of the log, from a cursor of their own: whoever reads slowly holds up nobody. */
@@ -210,7 +261,7 @@ export type Outcome = "completed" | "failed" | "stopped" | "lost";
 export interface EventsOptions {
   /** Begin after this offset; 0 is the start. The default is the transcript's present offset. */
   after?: number;
-  /** Whether the server may join deltas. Only `true`, the default, is supported. */
+  /** Whether deltas may come joined, as `true`, the default, allows; else each event comes as it is stored. */
   merge?: boolean;
   /** Ends the iteration. */
   signal?: AbortSignal;
@@ -260,6 +311,7 @@ export interface Transcript<A extends App = App> {
   readonly runs: readonly Run[];
   /** All runs that have not ended. */
   readonly active: readonly Run[];
+  /** Whether the log has messages before the first one; see {@link Session.loadOlder}. */
   readonly hasOlder: boolean;
 }
 

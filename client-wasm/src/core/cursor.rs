@@ -69,7 +69,7 @@ impl Cursor {
 }
 
 /// Whether each offset of the range has its own event, so that it can be cut between any two.
-fn is_dense(first: Offset, last: Offset, events: usize) -> bool {
+pub(super) fn is_dense(first: Offset, last: Offset, events: usize) -> bool {
     last.since(first).saturating_add(1) == events as u64
 }
 

@@ -1,7 +1,7 @@
 //! What a driver tells the core.
 
 use durable_sessions_protocol::id::{Id, LogId, SessionId};
-use durable_sessions_protocol::offset::Offset;
+use durable_sessions_protocol::offset::{Offset, Position};
 
 use super::act::Act;
 #[cfg(any(not(target_arch = "wasm32"), feature = "agent"))]
@@ -85,6 +85,30 @@ pub enum Input<N> {
         /// What to pass on.
         follow: Follow,
     },
+    /// The app follows a session from a transcript that it has, as `GET …/transcript` answers it: only
+    /// what comes after that is asked for and folded. The app shows the transcript itself, by the
+    /// rules of [`Fold::resume`](durable_sessions_protocol::fold::Fold::resume). A session that is
+    /// followed already goes on as it is.
+    Resume {
+        /// Which session.
+        session: SessionId,
+        /// What to pass on.
+        follow: Follow,
+        /// Where the transcript stands.
+        position: Position,
+        /// Its JSON.
+        transcript: N,
+    },
+    /// Messages from before a transcript's first one. They are told as patches; if nothing is told, the
+    /// page is of no use, and the app asks for it again.
+    Older {
+        /// Which session; it follows the log and stands where the page does or further.
+        session: SessionId,
+        /// The page, as `GET …/transcript?before=` answers it.
+        page: N,
+        /// The events that were passed on since the page was asked for.
+        events: Vec<N>,
+    },
     /// The app no longer follows a session. Its queued acts are still delivered.
     Detach {
         /// Which session.
@@ -122,6 +146,8 @@ pub enum Input<N> {
         reader: u32,
         /// Opens it, to be given what stands after here.
         after: Option<Offset>,
+        /// Whether it may be given joined deltas.
+        merge: bool,
     },
     /// A reader is done.
     ReadEnd {

@@ -262,9 +262,9 @@ impl<N: Node + Clone> Client<N> {
                     self.resend(now, session, id, log, event);
                 }
             }
-            Input::Read { session, reader, after } => {
+            Input::Read { session, reader, after, merge } => {
                 if let Some(session) = find(&mut self.sessions, session.as_str()) {
-                    session.read(reader, after);
+                    session.read(reader, after, merge);
                 }
             }
             Input::ReadEnd { session, reader } => {
@@ -275,6 +275,18 @@ impl<N: Node + Clone> Client<N> {
             Input::Attach { session, follow } => {
                 if let Some((session, _)) = self.open(now, &session) {
                     session.follow(follow);
+                }
+            }
+            Input::Resume { session, follow, position, transcript } => {
+                if let Some((session, _)) = self.open(now, &session) {
+                    session.follow(follow);
+                    session.resume(position, &transcript);
+                }
+            }
+            Input::Older { session, page, events } => {
+                if let Some(session) = find(&mut self.sessions, session.as_str()) {
+                    // A missing step means that the page is of no use.
+                    let _: Option<()> = session.older(&page, events, out);
                 }
             }
             Input::Detach { session } => self.detach(&session),

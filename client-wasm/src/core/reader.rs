@@ -3,7 +3,7 @@
 use durable_sessions_protocol::id::{LogId, SessionId};
 use durable_sessions_protocol::offset::Offset;
 
-use super::cursor::{Cursor, Step};
+use super::cursor::{Cursor, Step, is_dense};
 use super::frames::Frame;
 use super::limits::{READER_MAX_EVENTS, READER_RETRY_MS};
 
@@ -12,6 +12,8 @@ use super::limits::{READER_MAX_EVENTS, READER_RETRY_MS};
 pub(super) struct Reader {
     pub(super) number: u32,
     cursor: Cursor,
+    /// Whether it takes joined deltas.
+    merge: bool,
     /// Events it was given and has not consumed.
     ahead: usize,
     fetch: Fetch,
@@ -34,9 +36,9 @@ pub(super) struct Taken {
 }
 
 impl Reader {
-    pub(super) const fn new(number: u32, after: Offset) -> Self {
+    pub(super) const fn new(number: u32, after: Offset, merge: bool) -> Self {
         let cursor = Cursor::after(after);
-        Self { number, cursor, ahead: 0, fetch: Fetch::Due(0) }
+        Self { number, cursor, merge, ahead: 0, fetch: Fetch::Due(0) }
     }
 
     /// It has consumed what it was given.
@@ -53,7 +55,11 @@ impl Reader {
         if self.ahead >= READER_MAX_EVENTS {
             return None;
         }
-        match self.cursor.step(first, last, events) {
+        // Pages are never joined.
+        let is_joined =
+            !self.merge && last > self.cursor.offset() && !is_dense(first, last, events);
+        let step = if is_joined { Step::Gap } else { self.cursor.step(first, last, events) };
+        match step {
             Step::Take { skip } => {
                 self.ahead += events.saturating_sub(skip);
                 Some(Taken { first: next, skip })

@@ -1,6 +1,7 @@
 //! One session of the client: what it follows, what it writes, where it stands.
 
 mod others;
+mod paging;
 mod sending;
 mod taking;
 

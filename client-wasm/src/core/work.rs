@@ -77,6 +77,8 @@ impl<N: Node + Clone> Client<N> {
             | Input::Reconnect
             | Input::Close
             | Input::Resend { .. }
+            | Input::Resume { .. }
+            | Input::Older { .. }
             | Input::Read { .. }
             | Input::ReadEnd { .. }
             | Input::Group { .. }

@@ -1,6 +1,7 @@
 //! What the facade asks for.
 
 use durable_sessions_protocol::fold::Node;
+use durable_sessions_protocol::offset::Position;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 
@@ -23,8 +24,11 @@ use crate::core::{Act, Body, Client, Follow, Group, Input, Options, StopTarget, 
 /// store.
 /// The commands are:
 ///
-/// - `{type: "attach", session, events?}`: follows a session; the first one opens the connection.
-///   `events` asks for the events beside the patches, and is changed by attaching again.
+/// - `{type: "attach", session, events?, transcript?}`: follows a session; the first one opens the
+///   connection. `events` asks for the events beside the patches, and is changed by attaching again.
+///   With a transcript it goes on after that.
+/// - `{type: "older", session, page, events}`: takes in what was before, with the events since it was
+///   asked for; answered by patches unless the page has to be asked for again.
 /// - `{type: "detach", session}`: follows it no longer.
 /// - `{type: "send", session, id, event}`: delivers an event, its JSON with `kind` and id.
 /// - `{type: "stop", session, id, run?, message?, only?}`: stops a run, what answers a message, or
@@ -36,7 +40,8 @@ use crate::core::{Act, Body, Client, Follow, Group, Input, Options, StopTarget, 
 /// - `{type: "locked"}`, `{type: "lock_lost"}`: the lock of the group is held, or was stolen.
 /// - `{type: "resend", tab, session, id, log?, event}`: delivers what the client `tab` stored, if
 ///   that is gone. It is told to `store` what it takes.
-/// - `{type: "read", session, reader, after?}`: opens a reader at an offset, or asks for more.
+/// - `{type: "read", session, reader, after?, merge?}`: opens a reader at an offset, which may be given
+///   joined deltas with `merge`, or asks for more.
 /// - `{type: "read_end", session, reader}`: ends one.
 /// - `{type: "reconnect"}`: connects at once when waiting, and again when closed by the server.
 /// - `{type: "close"}`: ends it for good; the listener is told what that refuses, then no more.
@@ -66,8 +71,21 @@ fn read(command: &JsNode) -> Option<Input<JsNode>> {
     Some(match command.text("type")?.as_str() {
         "attach" => {
             let follow = Follow { events: command.is("events"), ..Follow::PATCHES };
-            Input::Attach { session: command.session_id("session")?, follow }
+            let session = command.session_id("session")?;
+            match command.field("transcript") {
+                Some(transcript) => {
+                    let (log, offset) = (transcript.log_id("log")?, transcript.offset("offset")?);
+                    let position = Position { log, offset };
+                    Input::Resume { session, follow, position, transcript }
+                }
+                None => Input::Attach { session, follow },
+            }
         }
+        "older" => Input::Older {
+            session: command.session_id("session")?,
+            page: command.field("page")?,
+            events: command.list("events"),
+        },
         "detach" => Input::Detach { session: command.session_id("session")? },
         "send" => act(command, Body::Event(command.text("event")?))?,
         "stop" => {
@@ -113,6 +131,7 @@ fn read(command: &JsNode) -> Option<Input<JsNode>> {
                 session: command.session_id("session")?,
                 reader: command.small("reader")?,
                 after,
+                merge: command.is("merge"),
             }
         }
         "read_end" => Input::ReadEnd {

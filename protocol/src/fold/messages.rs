@@ -159,7 +159,9 @@ impl Fold {
         if places == self.visible.len() {
             return;
         }
-        for slot in self.visible.drain(places..) {
+        while self.visible.len() > places
+            && let Some(slot) = self.visible.pop()
+        {
             if let Some(message) = self.message_slots.get_mut(slot) {
                 message.place = None;
             }

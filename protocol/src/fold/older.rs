@@ -5,6 +5,13 @@ use super::{Author, Fold, MessageSlot, Node, Patch, RunState};
 /// Before every message whose place in the log is known.
 pub(super) const ORDER_UNKNOWN: i64 = i64::MIN;
 
+/// A message of a transcript: listed with what it is, or only named.
+struct Entry<N> {
+    id: String,
+    message: N,
+    is_listed: bool,
+}
+
 impl Fold {
     /// The fold that goes on after a transcript, as `GET …/transcript` answers it: the next event to
     /// apply is the one behind its `offset`. No patches are emitted. Whoever owns the transcript
@@ -16,15 +23,13 @@ impl Fold {
         for run in items(transcript, "runs") {
             fold.resume_run(&run);
         }
-        let mut order = 0;
-        fold.in_order(transcript, |fold, id, message, is_listed| {
-            let slot = fold.remember(id, order, &message);
-            order += 1;
+        for (order, Entry { id, message, is_listed }) in (0..).zip(fold.in_order(transcript)) {
+            let slot = fold.remember(&id, order, &message);
             if is_listed {
-                fold.place(slot, Some(fold.visible.len()));
                 fold.visible.push(slot);
             }
-        });
+        }
+        fold.place_all();
         fold
     }
 
@@ -50,31 +55,27 @@ impl Fold {
         if older.hidden_at > offset || items(page, "messages").iter().any(is_over) {
             return false;
         }
-        let count = items(page, "messages").len() + items(page, "unlisted").len();
-        let count = i64::try_from(count).unwrap_or(i64::MAX);
-        let mut order = older.messages.saturating_add(count).saturating_neg();
+        let before = older.messages;
+        let entries = self.in_order(page);
+        let count = before.saturating_add(i64::try_from(entries.len()).unwrap_or(i64::MAX));
         if let Some(older) = &mut self.older {
-            older.messages = older.messages.saturating_add(count);
+            older.messages = count;
         }
+        let orders = count.saturating_neg()..;
         let (mut shown, mut messages) = (Vec::new(), Vec::new());
-        self.in_order(page, |fold, id, message, is_listed| {
-            let known = fold.messages.get(id).and_then(|slot| fold.message_slots.get(slot));
-            let is_known = known.is_some_and(|known| known.order != ORDER_UNKNOWN);
-            if !is_known {
-                let slot = fold.remember(id, order, &message);
+        for (order, Entry { id, message, is_listed }) in orders.zip(entries) {
+            let known = self.messages.get(&id).and_then(|slot| self.message_slots.get(slot));
+            if known.is_none_or(|known| known.order == ORDER_UNKNOWN) {
+                let slot = self.remember(&id, order, &message);
                 if is_listed {
                     shown.push(slot);
                     messages.push(message);
                 }
             }
-            order = order.saturating_add(1);
-        });
-        self.visible.splice(..0, shown);
-        for place in 0..self.visible.len() {
-            if let Some(&slot) = self.visible.get(place) {
-                self.place(slot, Some(place));
-            }
         }
+        shown.append(&mut self.visible);
+        self.visible = shown;
+        self.place_all();
         if page.number("first").is_none_or(|first| first <= 1) {
             self.older = None;
         }
@@ -126,30 +127,28 @@ impl Fold {
         })
     }
 
-    /// Goes through the messages of a transcript as they stand in the log, and tells which of them
-    /// are listed.
-    fn in_order<N: Node>(
-        &mut self,
-        transcript: &N,
-        mut each: impl FnMut(&mut Self, &str, N, bool),
-    ) {
-        let mut unlisted = items(transcript, "unlisted").into_iter().peekable();
-        let mut place = 0;
+    /// The messages of a transcript as they stand in the log. What began before all of it is only
+    /// remembered.
+    fn in_order<N: Node>(&mut self, transcript: &N) -> Vec<Entry<N>> {
+        let mut entries = Vec::new();
+        let mut unlisted = items(transcript, "unlisted").into_iter();
+        let mut next = unlisted.next();
         let mut messages = items(transcript, "messages").into_iter();
+        let mut place = 0;
         loop {
-            while let Some(hidden) =
-                unlisted.next_if(|hidden| hidden.number("place") <= Some(place))
-            {
-                let Some(id) = hidden.text("id") else { continue };
-                if hidden.number("place").is_some() {
-                    each(self, &id, hidden, false);
-                } else if self.messages.get(&id).is_none() {
-                    self.remember(&id, ORDER_UNKNOWN, &hidden);
+            while let Some(message) = next.take_if(|next| next.number("place") <= Some(place)) {
+                if let Some(id) = message.text("id") {
+                    if message.number("place").is_some() {
+                        entries.push(Entry { id, message, is_listed: false });
+                    } else if self.messages.get(&id).is_none() {
+                        self.remember(&id, ORDER_UNKNOWN, &message);
+                    }
                 }
+                next = unlisted.next();
             }
-            let Some(message) = messages.next() else { return };
+            let Some(message) = messages.next() else { return entries };
             if let Some(id) = message.text("id") {
-                each(self, &id, message, true);
+                entries.push(Entry { id, message, is_listed: true });
             }
             place += 1;
         }
@@ -177,9 +176,12 @@ impl Fold {
         slot
     }
 
-    fn place(&mut self, slot: usize, place: Option<usize>) {
-        if let Some(message) = self.message_slots.get_mut(slot) {
-            message.place = place;
+    /// Tells every message that is shown where.
+    fn place_all(&mut self) {
+        for (place, &slot) in self.visible.iter().enumerate() {
+            if let Some(message) = self.message_slots.get_mut(slot) {
+                message.place = Some(place);
+            }
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use durable_sessions_protocol::fold::{Fold, Node};
+use durable_sessions_protocol::fold::{Fold, Node, Patch};
 use durable_sessions_protocol::id::{LogId, SessionId};
 use durable_sessions_protocol::offset::{Offset, Position};
 
@@ -179,9 +179,7 @@ impl Session {
         }
         if follow.patches {
             let mut patches = Vec::new();
-            for event in &events {
-                self.fold.apply(event, &mut |patch| patches.push(patch));
-            }
+            self.apply(&events, &mut patches);
             let (session, log) = (self.id.clone(), log.clone());
             out.push_back(Output::Patches { session, log, offset: last, patches });
         }
@@ -191,6 +189,14 @@ impl Session {
         }
         self.catch_up(out);
         Some(())
+    }
+
+    /// Folds events. In the browser another place that does would bring all of the fold once more.
+    #[inline(never)]
+    pub(super) fn apply<N: Node>(&mut self, events: &[N], patches: &mut Vec<Patch<N>>) {
+        for event in events {
+            self.fold.apply(event, &mut |patch| patches.push(patch));
+        }
     }
 
     /// Begins with a log, before its event `first`.
@@ -220,11 +226,11 @@ impl Session {
     }
 
     /// Opens a reader after an offset, or gives one more that has consumed what it had.
-    pub(in crate::core) fn read(&mut self, number: u32, after: Option<Offset>) {
+    pub(in crate::core) fn read(&mut self, number: u32, after: Option<Offset>, merge: bool) {
         if let Some(reader) = self.reader(number) {
             reader.consumed();
         } else if let (Some(after), Some(_)) = (after, self.follow) {
-            self.readers.push(Reader::new(number, after));
+            self.readers.push(Reader::new(number, after, merge));
         }
     }
 

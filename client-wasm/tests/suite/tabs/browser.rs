@@ -75,7 +75,7 @@ impl World {
         let watch = it.sessions.get_mut(session).expect("it is followed");
         watch.readers.insert(reader, ReaderWatch { at: after, ahead: 0 });
         let after = Offset::new(after);
-        self.tell(tab, Input::Read { session: session.clone(), reader, after });
+        self.tell(tab, Input::Read { session: session.clone(), reader, after, merge: true });
         reader
     }
 
@@ -179,7 +179,7 @@ impl World {
         let watch = self.tabs[tab.0].sessions.get_mut(&session);
         if let Some(watch) = watch.and_then(|watch| watch.readers.get_mut(&reader)) {
             watch.ahead = 0;
-            self.tell(tab, Input::Read { session, reader, after: None });
+            self.tell(tab, Input::Read { session, reader, after: None, merge: true });
         }
     }
 
