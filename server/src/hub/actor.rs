@@ -20,7 +20,7 @@ use super::chunk::{self, Chunk};
 use super::clock::Clock;
 use super::dispatch::{Dispatcher, Report};
 use super::live::Live;
-use super::state::{Connection, Description, Publish, Published, Refusal, State, Writer};
+use super::state::{Connection, Description, Part, Publish, Published, Refusal, State, Writer};
 use crate::log::{AppendError, Batch, BoxFuture, Record};
 use crate::metrics::GaugeGuard;
 
@@ -37,6 +37,8 @@ pub(super) enum Command {
     Renew(Writer, Vec<Id>),
     Leave(Connection),
     Describe(oneshot::Sender<Description>),
+    /// `last` and `before` of [`State::part`].
+    Part(Option<u64>, Option<Offset>, oneshot::Sender<Part>),
     /// Answered when all that was asked before it is durable.
     Flush(oneshot::Sender<()>),
 }
@@ -47,6 +49,7 @@ enum Answer {
     Published(oneshot::Sender<Result<Published, Refusal>>, Result<Published, Refusal>),
     Granted(oneshot::Sender<Result<ProducerGrant, Problem>>, Result<ProducerGrant, Problem>),
     Described(oneshot::Sender<Description>, Description),
+    Parted(oneshot::Sender<Part>, Part),
     Flushed(oneshot::Sender<()>),
 }
 
@@ -62,6 +65,9 @@ impl Answer {
             }
             Self::Described(to, description) => {
                 let _ = to.send(description);
+            }
+            Self::Parted(to, part) => {
+                let _ = to.send(part);
             }
             Self::Flushed(to) => {
                 let _ = to.send(());
@@ -282,6 +288,9 @@ impl Actor {
                 self.state.leave(&connection, now);
             }
             Command::Describe(to) => answers.push(Answer::Described(to, self.state.describe())),
+            Command::Part(last, before, to) => {
+                answers.push(Answer::Parted(to, self.state.part(last, before)));
+            }
             Command::Flush(to) => answers.push(Answer::Flushed(to)),
         }
     }

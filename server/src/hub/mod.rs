@@ -38,7 +38,7 @@ pub use self::presence::{Device, Presence, Present};
 pub use self::reader::{Reader, ReaderClosed};
 pub use self::session::Session;
 pub use self::state::{
-    Connection, Description, OpenRun, Publish, Published, Refusal, State, Writer,
+    Connection, Description, OpenRun, Part, Publish, Published, Refusal, State, Writer,
 };
 use crate::limits::{CHECKPOINT_MIN_ENTRIES, SESSION_IDLE_UNLOAD_MS};
 use crate::log::{AppendError, LogStore, SessionSummary, StoreError};

@@ -13,7 +13,7 @@ use super::actor::Command;
 use super::live::Live;
 use super::presence::{Device, Presence, Present, Room};
 use super::reader::Reader;
-use super::state::{Connection, Description, Publish, Published, Refusal, Writer};
+use super::state::{Connection, Description, Part, Publish, Published, Refusal, Writer};
 
 /// An open session. Clones share it, and keep it in memory.
 #[derive(Debug, Clone)]
@@ -124,6 +124,14 @@ impl Session {
         let (to, answer) = oneshot::channel();
         self.send(Command::Describe(to)).await;
         answer
+    }
+
+    /// Asks what to read for the newest messages, `last` of them or all, of those whose first event
+    /// is before an offset. What it tells of is durable. `None`: the store failed.
+    pub async fn part(&self, last: Option<u64>, before: Option<Offset>) -> Option<Part> {
+        let (to, answer) = oneshot::channel();
+        self.send(Command::Part(last, before, to)).await;
+        answer.await.ok()
     }
 
     /// Returns when all that was asked before is durable, or the session is closed.

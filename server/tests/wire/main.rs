@@ -13,6 +13,7 @@ mod fetch;
 mod flow;
 mod groups;
 mod http;
+mod last;
 mod listing;
 mod liveness;
 mod merge;

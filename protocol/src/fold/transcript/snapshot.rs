@@ -1,6 +1,6 @@
 //! Transcripts that others go on with: the newest part of one, and pages of what came before.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
@@ -57,7 +57,7 @@ impl Transcript {
             if hidden.get("place").is_some() {
                 let (order, run) = (self.next_order, owned(hidden.get("run").cloned()));
                 let id = owned(hidden.get("id").cloned());
-                self.hidden.extend(id.map(|id| Hidden { order, id, run }));
+                self.hidden.extend(id.map(|id| Hidden { order, first: Offset::ZERO, id, run }));
                 self.next_order += 1;
             }
         }
@@ -96,9 +96,29 @@ impl Transcript {
     }
 
     /// Knows a message that began before its first event, so that it shows nothing of it: as a
-    /// snapshot has it in `unlisted`.
+    /// snapshot has it in `unlisted`. Its run, if it is to be shown, is applied before.
     pub fn leave_out(&mut self, message: &Value) {
         self.fold.leave_out(message);
+    }
+
+    /// Knows that nothing follows up to an offset that would change what it shows.
+    pub fn advance(&mut self, offset: Offset) {
+        self.offset = self.offset.max(offset);
+    }
+
+    /// The snapshot of the messages whose first events are these, and of what began before an offset.
+    #[must_use]
+    pub fn page(mut self, shown: &BTreeSet<Offset>, before: Offset) -> Value {
+        let (messages, hidden): (Vec<_>, Vec<_>) = std::mem::take(&mut self.messages)
+            .into_iter()
+            .filter(|message| message.first < before)
+            .partition(|message| shown.contains(&message.first));
+        self.messages = messages;
+        self.hidden.retain(|hidden| hidden.first < before);
+        self.hidden.extend(hidden.into_iter().map(Hidden::from));
+        let runs = self.runs.partition_point(|run| run.started < before);
+        self.runs.truncate(runs);
+        self.snapshot()
     }
 
     /// The JSON that [`resume`](Self::resume), and [`Fold::resume`] over any JSON, go on with: the
@@ -111,7 +131,7 @@ impl Transcript {
         let left_out = self.fold.left_out().map(|(id, run)| unlisted(id, run, None));
         let mut hidden: Vec<&Hidden> = self.hidden.iter().collect();
         hidden.sort_by_key(|hidden| hidden.order);
-        let hidden = hidden.into_iter().map(|Hidden { order, id, run }| {
+        let hidden = hidden.into_iter().map(|Hidden { order, id, run, .. }| {
             let place = self.messages.partition_point(|message| message.order < *order);
             unlisted(id, run.as_deref(), Some(place))
         });
@@ -133,15 +153,17 @@ impl Transcript {
 pub(super) struct Hidden {
     /// Its place among all of the log.
     order: i64,
+    /// The offset of its first event; zero when it came with a snapshot.
+    first: Offset,
     id: String,
     /// The run that writes it.
     run: Option<String>,
 }
 
 impl From<Message> for Hidden {
-    fn from(Message { order, id, run, role, .. }: Message) -> Self {
+    fn from(Message { order, first, id, run, role, .. }: Message) -> Self {
         // A steer names the run that it is for.
-        Self { order, id, run: run.filter(|_| role != "user") }
+        Self { order, first, id, run: run.filter(|_| role != "user") }
     }
 }
 

@@ -120,25 +120,24 @@ impl<'a> Inbox<'a> {
 
     async fn attach(&mut self, attach: Attach) -> Result<(), Ending> {
         let Attach { request, session, position, last, merge, producer } = attach;
-        let start = match (position, last) {
-            (position, None) => Start::After(position),
-            (None, Some(0)) => Start::Tail,
-            (None, Some(_)) => {
-                let detail = "this server supports `last` only as 0, the tail";
-                let problem = Problem::new(ErrorCode::NotSupported, detail);
-                return self.refuse(request, problem).await;
-            }
-            (Some(_), Some(_)) => {
-                let problem = invalid("an attach has `position` or `last`, not both");
-                return self.refuse(request, problem).await;
-            }
-        };
+        if position.is_some() && last.is_some() {
+            let problem = invalid("an attach has `position` or `last`, not both");
+            return self.refuse(request, problem).await;
+        }
         if let Some(problem) = producer.as_ref().and_then(|claim| too_many(&claim.runs)) {
             return self.refuse(request, problem).await;
         }
         let session = match self.join(&session, true).await {
             Ok(session) => session,
             Err(problem) => return self.refuse(request, problem).await,
+        };
+        let start = match last {
+            None => Start::After(position),
+            Some(0) => Start::Tail,
+            Some(_) => match session.part(last, None).await {
+                Some(part) => Start::From(part.first),
+                None => return Err(Ending::with(close::UNAVAILABLE)),
+            },
         };
         let serial = 0;
         let attaching = Attaching { request, session: session.clone(), start, merge, serial };

@@ -65,6 +65,8 @@ pub(super) enum Start {
     After(Option<Position>),
     /// At the tail.
     Tail,
+    /// Before this event.
+    From(Offset),
 }
 
 /// An attach that waits for its producer's place.
@@ -320,6 +322,7 @@ impl<'a> Outbox<'a> {
         let (id, log, tail) = (session.id().clone(), session.log().clone(), session.tail());
         let (after, is_reset) = match start {
             Start::Tail => (tail, false),
+            Start::From(first) => (first.prev(), first > Offset::ZERO.next()),
             Start::After(None) => (Offset::ZERO, false),
             Start::After(Some(Position { log: known, offset }))
                 if known == log && offset <= tail =>

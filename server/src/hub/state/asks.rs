@@ -4,6 +4,7 @@ use durable_sessions_protocol::error::{ErrorCode, Problem};
 use durable_sessions_protocol::event::{RunResumed, RunSuspended};
 use durable_sessions_protocol::id::Id;
 use durable_sessions_protocol::limits::{ASK_EXPIRY_MAX_MS, ASK_EXPIRY_MIN_MS, ASK_EXPIRY_MS};
+use durable_sessions_protocol::offset::Offset;
 use serde::{Deserialize, Serialize};
 
 use super::State;
@@ -15,6 +16,7 @@ use super::rules::{not_found, run_ended, run_stopped};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Ask {
     pub(super) id: Id,
+    pub(super) offset: Offset,
     /// When its run is given up.
     pub(super) expires: u64,
     /// How long that was from the start.
@@ -58,7 +60,7 @@ impl State {
         let Some(run) = self.runs.get_mut(&suspended.run) else { return };
         let term_ms = suspended.expires_ms.unwrap_or(ASK_EXPIRY_MS);
         let expires = now.saturating_add(term_ms);
-        run.asks.push(Ask { id: suspended.ask.clone(), expires, term_ms });
+        run.asks.push(Ask { id: suspended.ask.clone(), offset: self.tail, expires, term_ms });
         self.asks.insert(suspended.ask.clone(), suspended.run.clone());
     }
 

@@ -33,25 +33,35 @@ impl State {
         }
         match event {
             Event::Message(message) => {
-                let info = MessageInfo { run: message.run.clone() };
+                let replaced = message.replaces.as_ref().and_then(|id| self.messages.get(id));
+                if let Some(replaced) = replaced {
+                    self.places.hide(replaced.begun, meta.offset);
+                }
+                self.places.begin(meta.offset, &message.id);
+                let info = MessageInfo::new(message.run.clone(), meta.offset);
                 self.messages.insert(message.id.clone(), info);
                 self.add_input(message, meta.offset, meta.now);
             }
-            Event::Delta(delta) => self.message_of_run(&delta.message, &delta.run),
+            Event::Delta(delta) => self.written(&delta.message, &delta.run),
             Event::Data(data) => {
                 if let (Some(message), Some(run)) = (&data.message, &data.run) {
-                    self.message_of_run(message, run);
+                    self.written(message, run);
                 }
             }
             Event::RunStarted(started) => self.run_started(started, meta),
             Event::RunEnded(ended) => self.run_ended(ended, meta.now),
             Event::StopRequested(stop) => self.stopped(stop, meta),
             Event::InputState(fate) if self.steer_decided(fate) => {}
-            Event::InputState(input) => match input.state {
-                InputFate::Used => {}
-                InputFate::Stopped => self.set_fate(&input.id, Fate::Stopped),
-                InputFate::Expired => self.set_fate(&input.id, Fate::Expired),
-            },
+            Event::InputState(input) => {
+                if let Some(message) = self.messages.get_mut(&input.id) {
+                    message.settled = Some(meta.offset);
+                }
+                match input.state {
+                    InputFate::Used => {}
+                    InputFate::Stopped => self.set_fate(&input.id, Fate::Stopped),
+                    InputFate::Expired => self.set_fate(&input.id, Fate::Expired),
+                }
+            }
             Event::SessionUpdated(updated) => {
                 if let Some(title) = &updated.title {
                     self.title = Some(title.clone());
@@ -60,12 +70,6 @@ impl State {
             Event::RunSuspended(suspended) => self.suspended(suspended, meta.now),
             Event::RunResumed(resumed) => self.resumed(resumed),
             Event::Steer(steer) => self.steered(steer, meta.offset),
-        }
-    }
-
-    fn message_of_run(&mut self, message: &Id, run: &Id) {
-        if !self.messages.contains_key(message) {
-            self.messages.insert(message.clone(), MessageInfo { run: Some(run.clone()) });
         }
     }
 
@@ -95,6 +99,7 @@ impl State {
                 started: meta.offset,
                 stands_at,
                 ended: None,
+                ended_at: None,
                 fence_until: None,
                 is_cut: false,
                 lease: Lease::Until(meta.now.saturating_add(lease_ms)),
@@ -110,6 +115,7 @@ impl State {
         self.open.remove(&ended.run);
         let Some(run) = self.runs.get_mut(&ended.run) else { return };
         run.ended = Some(ended.outcome);
+        run.ended_at = Some(self.tail);
         run.asks.clear();
         if ended.outcome == Outcome::Lost
             && let Some(id) = run.input.clone()

@@ -16,6 +16,18 @@ use super::runs::{Lease, Owner, Run};
 pub(super) struct MessageInfo {
     /// The run that writes it; `None` for a user's.
     pub(super) run: Option<Id>,
+    /// Its first event.
+    pub(super) begun: Offset,
+    /// The last event that wrote to it.
+    pub(super) last: Offset,
+    /// The last event that told its fate.
+    pub(super) settled: Option<Offset>,
+}
+
+impl MessageInfo {
+    pub(super) fn new(run: Option<Id>, begun: Offset) -> Self {
+        Self { run, begun, last: begun, settled: None }
+    }
 }
 
 /// A message for an agent.

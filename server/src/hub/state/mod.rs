@@ -13,6 +13,7 @@ mod clocks;
 mod evolve;
 mod inputs;
 mod note;
+mod places;
 mod producers;
 mod publish;
 mod replay;
@@ -37,6 +38,8 @@ use serde::{Deserialize, Serialize};
 use self::acts::Acts;
 pub use self::inputs::{Claim, Offer, Orphan};
 use self::inputs::{Input, MessageInfo};
+pub use self::places::Part;
+use self::places::Places;
 use self::producers::Producers;
 use self::runs::Run;
 use self::steers::Steer;
@@ -145,6 +148,7 @@ pub struct State {
     title: Option<String>,
     acts: Acts,
     messages: HashMap<Id, MessageInfo>,
+    places: Places,
     inputs: HashMap<Id, Input>,
     /// Unclaimed inputs, oldest first.
     pending: BTreeMap<Offset, Id>,
@@ -178,6 +182,7 @@ impl State {
             title: None,
             acts: Acts::default(),
             messages: HashMap::new(),
+            places: Places::default(),
             inputs: HashMap::new(),
             pending: BTreeMap::new(),
             runs: HashMap::new(),

@@ -21,6 +21,8 @@ pub(super) struct Run {
     /// Where the run stands for a stop of all: at its input, else at its own start.
     pub(super) stands_at: Offset,
     pub(super) ended: Option<Outcome>,
+    /// Where its end stands in the log.
+    pub(super) ended_at: Option<Offset>,
     /// Set once it was stopped: when the server ends it itself.
     pub(super) fence_until: Option<u64>,
     /// It was stopped with all that is below it, now and later.

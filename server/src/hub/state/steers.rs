@@ -17,6 +17,8 @@ pub(super) struct Steer {
     pub(super) offset: Offset,
     /// `None` while its run has yet to take it.
     pub(super) fate: Option<InputFate>,
+    /// The event that told it.
+    pub(super) settled: Option<Offset>,
 }
 
 impl State {
@@ -57,13 +59,16 @@ impl State {
         if let Some(run) = self.runs.get_mut(&steer.run) {
             run.steers.push(steer.id.clone());
         }
-        self.steers.insert(steer.id.clone(), Steer { run: steer.run.clone(), offset, fate: None });
+        self.places.begin(offset, &steer.id);
+        let steered = Steer { run: steer.run.clone(), offset, fate: None, settled: None };
+        self.steers.insert(steer.id.clone(), steered);
     }
 
     /// Whether the fate was a steer's.
     pub(super) fn steer_decided(&mut self, fate: &InputState) -> bool {
         let Some(steer) = self.steers.get_mut(&fate.id) else { return false };
         steer.fate = Some(fate.state);
+        steer.settled = Some(self.tail);
         if let Some(run) = self.runs.get_mut(&steer.run) {
             run.steers.retain(|id| *id != fate.id);
         }

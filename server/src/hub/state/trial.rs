@@ -82,7 +82,9 @@ impl Trial {
             Event::StopRequested(_) | Event::SessionUpdated(_) => (None, None, None),
         };
         self.runs.extend(run.map(|id| (id.clone(), state.runs.get(id).cloned())));
-        self.messages.extend(message.map(|id| (id.clone(), state.messages.get(id).cloned())));
+        // The fate of an input is noted at its message too.
+        let messages = message.into_iter().chain(input);
+        self.messages.extend(messages.map(|id| (id.clone(), state.messages.get(id).cloned())));
         self.inputs.extend(input.map(|id| (id.clone(), state.inputs.get(id).cloned())));
     }
 
@@ -96,6 +98,7 @@ impl Trial {
         state.last_at = self.last_at;
         state.batch.events.truncate(self.batched_events);
         state.title = self.title;
+        state.places.undo(self.tail);
         for (key, before) in self.acts {
             state.acts.take(&key);
             if let Some(act) = before {
