@@ -23,10 +23,10 @@ function table({ rows }) {
     row.dataset.label = label;
     row.dataset.value = String(value);
     setData(row, "unit", unit);
-    const [name, number] = [make("dt"), make("dd")];
-    setText(name, label);
+    const [term, number] = [make("dt"), make("dd")];
+    setText(term, label);
     setText(number, text ?? String(value));
-    row.append(name, number);
+    row.append(term, number);
     list.append(row);
   }
   return list;
