@@ -24,7 +24,7 @@ use self::generate::{Generator, Step};
 use self::world::World;
 
 /// Interleavings of one run, unless `CASES` says otherwise.
-const CASES: u32 = 60;
+const CASES: u32 = 40;
 /// Steps of the longest interleaving, unless `STEPS` says otherwise.
 const STEPS: usize = 400;
 /// The same run each time, unless `SEED` says otherwise.

@@ -34,7 +34,7 @@ impl Generator {
             };
             let event = match run {
                 Some(run) if dice.chance(78) => self.of_run(dice, view, &run),
-                _ => self.start(dice, view),
+                _ => self.start(dice, view, world),
             };
             if event["kind"] == "run.started" {
                 started = event["run"].as_str().map(str::to_owned);
@@ -54,13 +54,15 @@ impl Generator {
         Some(Call::Publish(self.publishing(dice, world, agent, events)?))
     }
 
-    fn start(&mut self, dice: &mut Dice, view: &View) -> Value {
+    fn start(&mut self, dice: &mut Dice, view: &View, world: &World) -> Value {
         let run = self.id("r");
         let mut event = json!({"kind": "run.started", "run": run, "agent": dice.pick(&NAMES)});
         let waiting: Vec<_> = view.waiting().cloned().collect();
-        let input = match dice.below(10) {
-            0..7 => dice.pick(&waiting),
-            7 => dice.pick(&view.inputs),
+        let offered = dice.pick(&world.model.offers());
+        let input = match dice.below(20) {
+            0..11 => offered.and_then(|offer| view.input(&offer.input).cloned()),
+            11..14 => dice.pick(&waiting),
+            14 => dice.pick(&view.inputs),
             _ => None,
         };
         if let Some(input) = input {
