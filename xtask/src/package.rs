@@ -63,10 +63,12 @@ pub(crate) fn tarball() -> Result<PathBuf> {
             &path,
             // The resolution of TypeScript before 4.7 knows no `exports` at all.
             "--profile=node16",
-            // It looks for types, and that file is no JavaScript.
-            "--exclude-entrypoints=client.wasm",
             "--format=ascii",
             "--no-emoji",
+            // It looks for types, and these files are no JavaScript.
+            "--exclude-entrypoints",
+            "client.wasm",
+            "agent.wasm",
         ],
     ))?;
     Ok(tarball)
