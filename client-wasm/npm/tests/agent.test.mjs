@@ -228,10 +228,49 @@ test("a stop of a run takes its children and what it delegated with it", async (
   assert.deepEqual(new Set(stopped), new Set(["child", "critic", "run_stopped"]));
 });
 
+test("work that nobody has taken up ends with the run that delegated it", async (t) => {
+  const { session, agent } = await stage(t);
+  let reason;
+  agent.serve("assistant", async (run) => {
+    await run.delegate("nobody", "work").catch((error) => (reason = error.code));
+    throw new Error("it goes on");
+  });
+  await session.send("go");
+  await until(() => message(session, ({ text }) => text === "work"));
+  const { ended } = await session.stop();
+  assert.deepEqual((await ended()).map(({ outcome }) => outcome), ["stopped"]);
+  assert.equal(reason, "run_stopped");
+});
+
+test("what an agent delegates is no part of its answer to who delegated to it", async (t) => {
+  const { session, agent } = await stage(t);
+  const done = [];
+  agent.serve("assistant", async (run) => done.push(await run.delegate("editor", "write")));
+  agent.serve("editor", async (run) => {
+    await run.write("A ");
+    done.push(await run.delegate("printer", "print it"));
+    await run.write("text");
+  });
+  agent.serve("printer", (run) => {
+    run.write("printed");
+    throw new RunFailure("jam");
+  });
+  await session.send("go");
+  const top = await run(session, "assistant", "completed");
+  const [editor] = top.children;
+  const [printer] = editor.children;
+  assert.deepEqual(done, [
+    { run: printer.id, outcome: "failed", text: "printed" },
+    { run: editor.id, outcome: "completed", text: "A text" },
+  ]);
+});
+
 test("a question waits for its answer, whoever gives it", async (t) => {
   const { session, agent, client } = await stage(t);
   agent.serve("assistant", async (run) => {
     const answers = await Promise.all([run.ask({ sure: "one?" }), run.ask({ sure: "two?" })]);
+    // The same words once more are another question.
+    answers.push(await run.ask({ sure: "two?" }));
     await run.write(answers.join(" "));
   });
   await session.send("go");
@@ -243,8 +282,11 @@ test("a question waits for its answer, whoever gives it", async (t) => {
   await other.ready;
   await other.answer(two.id, "no");
   await session.answer(one.id, "yes");
+  const open = () => session.transcript().active[0].asks.filter(({ id }) => id !== one.id && id !== two.id);
+  await until(() => open().length > 0, "it asks once more");
+  await session.answer(open()[0].id, "at last");
   await run(session, "assistant", "completed");
-  assert.equal(answer(session).text, "yes no");
+  assert.equal(answer(session).text, "yes no at last");
 });
 
 test("what people say to a run comes to it while it works, and counts as used", async (t) => {
@@ -325,9 +367,9 @@ test("as many inputs are worked on at a time as it says", async (t) => {
   const sessions = [1, 2, 3, 4].map((n) => user.session(`many-${n}`));
   const elsewhere = user.session("elsewhere");
   for (const session of [elsewhere, ...sessions]) await session.send("go");
-  for (let done = 0; done < 4; done++) {
-    await until(() => go.length > 0);
-    go.shift()();
+  for (let turn = 0; turn < 2; turn++) {
+    await until(() => go.length === 2, "two are at work");
+    for (const end of go.splice(0)) end();
   }
   for (const session of sessions) await run(session, "assistant", "completed");
   assert.equal(most, 2);
@@ -343,13 +385,16 @@ test("once it is disposed of no more input comes, and what is at work goes on to
   await session.send("one");
   await until(() => finish);
   serving[Symbol.dispose]();
+  // Another one has what comes now, since the first does not any more, though it is still at work.
+  const first = finish;
+  const elsewhere = client("user/bea").session("elsewhere");
+  await elsewhere.send("two");
+  client("agent/next").serve("assistant", (run) => run.write("by another"));
+  await until(() => elsewhere.transcript().messages.at(-1).text === "by another");
+  assert.equal(finish, first);
   await finish();
   await run(session, "assistant", "completed");
   assert.equal(answer(session).text, "done");
-  await session.send("two");
-  // Another one has it, since the first does not any more.
-  client("agent/next").serve("assistant", (run) => run.write("by another"));
-  await until(() => session.transcript().messages.at(-1).text === "by another");
 });
 
 test("a process of the same producer goes on with what an earlier one left open", async (t) => {
@@ -381,7 +426,7 @@ test("a process of the same producer goes on with what an earlier one left open"
   assert.equal(session.transcript().active[0].asks.length, 1);
   await session.answer(ask.id, "on");
   await run(session, "assistant", "completed");
-  assert.equal(answer(session).text, "begun, left, and on");
+  assert.deepEqual(answer(session).parts.map(({ text }) => text), ["begun, left, ", "and on"]);
   const kinds = (await events("s")).map(({ kind }) => kind);
   assert.equal(kinds.filter((kind) => kind === "run.started").length, 1);
   assert.equal(kinds.filter((kind) => kind === "run.suspended").length, 1);
