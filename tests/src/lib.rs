@@ -27,3 +27,8 @@ pub async fn eventually<T>(what: &str, happens: impl Future<Output = T>) -> T {
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 pub struct Readme;
+
+/// So does the guide's for agents.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/AGENTS.md")]
+pub struct Agents;

@@ -57,6 +57,15 @@ impl Session {
         self.act(Act::text(random_id(), text)).await
     }
 
+    /// Says something to an agent.
+    pub async fn send_to(&self, agent: &str, text: &str) -> Result<Receipt, Problem> {
+        let id = random_id();
+        let event = json!({
+            "kind": "message", "id": id.as_str(), "role": "user", "to": agent, "text": text,
+        });
+        self.act(Act { id, body: Body::Event(event.to_string()) }).await
+    }
+
     /// Stops one run, one message's work, or all that this session has seen.
     pub async fn stop(&self, target: StopTarget) -> Result<Receipt, Problem> {
         self.act(Act::stop(random_id(), target)).await

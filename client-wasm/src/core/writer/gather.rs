@@ -165,6 +165,36 @@ mod tests {
         assert_eq!(texts(&sent(&mut writer, 200)), ["e"]);
     }
 
+    /// How many events a thousand tokens make at a pace, and how many milliseconds they wait in the
+    /// middle and at the 99th of a hundred.
+    fn cost(every_ms: u64) -> (usize, u64, u64) {
+        let mut writer = writer(&["r"]);
+        let (mut waiting, mut waits, mut events) = (Vec::new(), Vec::new(), 0);
+        for now in 1_000..1_000 + 1_000 * every_ms + 100 {
+            if now % every_ms == 0 && waits.len() + waiting.len() < 1_000 {
+                append(&mut writer, now, "r", 0, "x");
+                waiting.push(now);
+            }
+            let sent = sent(&mut writer, now);
+            if !sent.is_empty() {
+                events += sent.len();
+                assert_eq!(texts(&sent).concat().len(), waiting.len());
+                waits.extend(waiting.drain(..).map(|at| now - at));
+            }
+        }
+        waits.sort_unstable();
+        (events, waits[500], waits[990])
+    }
+
+    #[test]
+    fn joining_costs_at_most_its_time_and_nothing_at_a_slow_pace() {
+        // 30, 50, 100 and 200 tokens a second.
+        assert_eq!(cost(33), (1_000, 0, 0));
+        assert_eq!(cost(20), (801, 10, 20));
+        assert_eq!(cost(10), (401, 10, 20));
+        assert_eq!(cost(5), (201, 10, 20));
+    }
+
     #[test]
     fn another_part_an_event_or_the_end_waits_for_nothing_and_passes_nothing() {
         let mut writer = writer(&["r"]);
