@@ -16,7 +16,7 @@ async function starts(count) {
 // What an application does first, and then what one does that serves an agent. The result is for the test to judge.
 export async function use({ connect }) {
   const startedByImport = started;
-  const client = connect("http://127.0.0.1:9/", { as: "user/somebody", WebSocket: Deaf });
+  const client = connect("http://127.0.0.1:9/", { as: "agent/somebody", WebSocket: Deaf });
   const session = client.session("packaging");
   session.send("hello").catch(() => {});
   const { status } = client;
