@@ -78,7 +78,9 @@ export class Entry {
     if (!this.#board) {
       this.#board = new Board(this.#actions);
       this.#controls = new Controls(this.#actions);
-      this.element.append(this.#board.element, this.#controls.element);
+      // Above what the run says of it, which goes on when they are done.
+      this.#heading.after(this.#board.element);
+      this.element.append(this.#controls.element);
       this.#controls.element.classList.add("is-root");
     }
     this.#board.element.hidden = panels.length === 0;

@@ -17,6 +17,9 @@ const STATES = {
 
 const FATES = { sending: "sending…", sent: "waiting", completed: "taken", lost: "came too late", stopped: "stopped", refused: "refused" };
 
+/** Who reads the end of a panel goes on reading its end. */
+const FOLLOW_PX = 48;
+
 /** `actions`: stop(run), steer(run, text), answer(ask, value). */
 export class Panel {
   element = make("section", "panel");
@@ -52,6 +55,8 @@ export class Panel {
   }
 
   #showMessages(messages) {
+    const box = this.#texts;
+    const follows = box.scrollHeight - box.scrollTop - box.clientHeight < FOLLOW_PX;
     const present = new Set(messages.map(({ id }) => id));
     for (const [id, view] of this.#byMessage) {
       if (present.has(id)) continue;
@@ -67,6 +72,7 @@ export class Panel {
       }
       view.show(message);
     }
+    if (follows) box.scrollTop = box.scrollHeight;
   }
 }
 
