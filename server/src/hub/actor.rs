@@ -81,7 +81,8 @@ struct Flight {
     done: BoxFuture<'static, Result<(), AppendError>>,
     chunks: Vec<Chunk>,
     answers: Vec<Answer>,
-    report: Report,
+    /// What workers are to know then, if it is news.
+    report: Option<Report>,
 }
 
 /// What became of a session that seemed to be unused.
@@ -113,8 +114,10 @@ pub(super) struct Actor {
     pub(super) checkpoints: Checkpoints,
     /// The title the store has.
     pub(super) stored_title: Option<String>,
-    /// Whether a lease may have changed hands since the last report, which no batch shows.
+    /// Whether what the session has for workers may be news to them.
     pub(super) is_report_due: bool,
+    /// When the state's next clock runs out, or earlier.
+    pub(super) deadline: Option<u64>,
     /// When to look whether anybody still uses the session.
     pub(super) idle_at: u64,
     pub(super) _open: GaugeGuard,
@@ -122,17 +125,20 @@ pub(super) struct Actor {
 
 impl Actor {
     pub(super) async fn run(mut self) -> Ended {
-        self.dispatcher.report(self.live.id(), self.report());
         let mut answers = Vec::new();
         let mut flight: Option<Flight> = None;
         loop {
             if self.live.is_closed() {
                 return Ended::Closed;
             }
+            self.look();
             // A busy mailbox must not hold the clocks up.
             let now = self.clock.now_ms();
-            if self.state.deadline().is_some_and(|deadline| deadline <= now) {
+            if self.deadline.is_some_and(|deadline| deadline <= now) {
                 self.state.tick(now);
+                self.state.take_move();
+                self.is_report_due = true;
+                self.deadline = self.state.deadline();
             }
             if flight.is_none() {
                 flight = self.take_off(&mut answers);
@@ -145,7 +151,7 @@ impl Actor {
                 }
             }
             let idle_at = flight.is_none().then_some(self.idle_at);
-            let deadline = self.state.deadline().into_iter().chain(idle_at).min();
+            let deadline = self.deadline.into_iter().chain(idle_at).min();
             let has_room = self.state.batch_bytes() < BATCH_MAX_BYTES;
             tokio::select! {
                 biased;
@@ -171,14 +177,22 @@ impl Actor {
         }
     }
 
+    /// Looks at what a step may have changed beside the log.
+    fn look(&mut self) {
+        if self.state.take_move() {
+            self.is_report_due = true;
+            self.deadline = self.state.deadline();
+        }
+    }
+
     /// Starts to make durable what was admitted. With nothing to write, what was decided is
     /// answered at once.
     fn take_off(&mut self, answers: &mut Vec<Answer>) -> Option<Flight> {
         let expected_tail = self.live.tail();
-        let is_report_due = std::mem::take(&mut self.is_report_due);
         let Some(mut batch) = self.state.take_batch() else {
-            if is_report_due {
-                self.dispatcher.report(self.live.id(), self.report());
+            // A lease may have changed hands, which no batch shows.
+            if let Some(report) = self.report() {
+                self.dispatcher.report(self.live.id(), report);
             }
             for answer in answers.drain(..) {
                 answer.send();
@@ -197,7 +211,7 @@ impl Actor {
         Some(self.flight(batch, chunks, std::mem::take(answers)))
     }
 
-    fn flight(&self, batch: Batch, chunks: Vec<Chunk>, answers: Vec<Answer>) -> Flight {
+    fn flight(&mut self, batch: Batch, chunks: Vec<Chunk>, answers: Vec<Answer>) -> Flight {
         let live = Arc::clone(&self.live);
         let expected_tail = live.tail();
         let done = Box::pin(async move {
@@ -240,15 +254,18 @@ impl Actor {
         for answer in flight.answers {
             answer.send();
         }
-        self.dispatcher.report(self.live.id(), flight.report);
+        if let Some(report) = flight.report {
+            self.dispatcher.report(self.live.id(), report);
+        }
     }
 
-    fn report(&self) -> Report {
-        Report {
+    /// How the session stands for workers, unless they know it.
+    fn report(&mut self) -> Option<Report> {
+        std::mem::take(&mut self.is_report_due).then(|| Report {
             offers: self.state.offers(),
             claims: self.state.claims(),
             orphans: self.state.orphans(),
-        }
+        })
     }
 
     fn chunks(&self, first: Offset, batch: &Batch) -> Vec<Chunk> {
@@ -275,16 +292,13 @@ impl Actor {
                 answers.push(Answer::Published(to, result));
             }
             Command::Claim(writer, claim, to) => {
-                self.is_report_due = true;
                 let result = self.state.claim(&writer, &claim, now);
                 answers.push(Answer::Granted(to, result));
             }
             Command::Renew(writer, runs) => {
-                self.is_report_due = true;
                 self.state.renew(&writer, &runs);
             }
             Command::Leave(connection) => {
-                self.is_report_due = true;
                 self.state.leave(&connection, now);
             }
             Command::Describe(to) => answers.push(Answer::Described(to, self.state.describe())),

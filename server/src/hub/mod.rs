@@ -264,6 +264,7 @@ impl Hub {
             dispatcher: self.0.dispatcher.clone(),
             checkpoints,
             is_report_due: false,
+            deadline: None,
             idle_at: self.idle_at(now),
             _open: self.0.config.sessions.enter(),
         };

@@ -31,6 +31,7 @@ impl State {
         if let (Some(from), Some(key)) = (meta.from, acts::key(event)) {
             self.acts.insert(key, meta.offset, from, meta.json);
         }
+        self.is_moved |= !matches!(event, Event::Delta(_) | Event::Data(_));
         match event {
             Event::Message(message) => {
                 let replaced = message.replaces.as_ref().and_then(|id| self.messages.get(id));

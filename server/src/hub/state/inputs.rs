@@ -1,5 +1,7 @@
 //! Input: messages that wait for an agent.
 
+use std::collections::HashMap;
+
 use durable_sessions_protocol::event::{
     Address, Event, IfRunning, InputFate, InputState, Message, Principal,
 };
@@ -10,6 +12,9 @@ use serde::{Deserialize, Serialize};
 
 use super::State;
 use super::runs::{Lease, Owner, Run};
+
+/// Inputs of one agent in a session that are on offer at a time.
+pub(super) const OFFERS_MAX_OF_AGENT: usize = 64;
 
 /// What the rules know of a message.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -97,12 +102,20 @@ pub struct Orphan {
 impl State {
     /// The inputs that may be claimed now, oldest first: those that wait for nothing, and of each
     /// agent without an open root run the oldest queued one.
+    ///
+    /// Of each agent the first [`OFFERS_MAX_OF_AGENT`]: as these are claimed, others come in.
     #[must_use]
     pub fn offers(&self) -> Vec<Offer> {
         let mut busy = self.agents_at_work();
+        let mut counts: HashMap<&Id, usize> = HashMap::new();
         let mut offers = Vec::new();
         for (id, input) in self.pending.values().filter_map(|id| Some((id, self.inputs.get(id)?))) {
             if input.is_queued && !busy.insert(&input.agent) {
+                continue;
+            }
+            let count = counts.entry(&input.agent).or_default();
+            *count += 1;
+            if *count > OFFERS_MAX_OF_AGENT {
                 continue;
             }
             offers.push(Offer {

@@ -168,6 +168,9 @@ pub struct State {
     /// Whether the session stands in the store's `due` and `pending` indexes.
     #[serde(skip)]
     indexed: (bool, bool),
+    /// Whether more than output was admitted, or a lease changed hands, since that was asked last.
+    #[serde(skip)]
+    is_moved: bool,
 }
 
 impl State {
@@ -194,6 +197,7 @@ impl State {
             producers: Producers::default(),
             batch: Batch::default(),
             indexed: (false, false),
+            is_moved: false,
         }
     }
 
@@ -226,6 +230,13 @@ impl State {
         batch.pending = (indexed.1 != self.indexed.1).then_some(indexed.1);
         self.indexed = indexed;
         Some(batch)
+    }
+
+    /// Whether offers, claims and orphans may be others, or the deadline an earlier one, than when
+    /// this was asked last. Most events are output and change none of them; looking through all that
+    /// waits after each would add up.
+    pub fn take_move(&mut self) -> bool {
+        std::mem::take(&mut self.is_moved)
     }
 
     /// What the session looks like.

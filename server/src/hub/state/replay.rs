@@ -76,6 +76,7 @@ impl State {
             }
         }
         self.producers.finish_replay();
+        self.is_moved = true;
         self.indexed =
             (!self.open.is_empty() || !self.pending.is_empty(), !self.pending.is_empty());
     }

@@ -111,6 +111,7 @@ impl State {
                 && run.lease == Lease::Held(connection.number)
             {
                 run.lease = Lease::Until(now.saturating_add(run.lease_ms));
+                self.is_moved = true;
             }
         }
     }
@@ -119,12 +120,14 @@ impl State {
     /// back.
     pub(super) fn hold(&mut self, id: &Id, writer: &Writer, now: u64) {
         let Some(run) = self.runs.get_mut(id) else { return };
-        run.lease = match (&writer.connection, run.lease) {
+        let lease = match (&writer.connection, run.lease) {
             (Some(connection), Lease::Held(holder)) => Lease::Held(holder.max(connection.number)),
             (Some(connection), Lease::Until(_)) => Lease::Held(connection.number),
             (None, Lease::Held(holder)) => Lease::Held(holder),
             (None, Lease::Until(_)) => Lease::Until(now.saturating_add(run.lease_ms)),
         };
+        self.is_moved |= lease != run.lease && matches!(lease, Lease::Held(_));
+        run.lease = lease;
     }
 
     fn is_principals(&self, writer: &Writer, run: &Id) -> bool {

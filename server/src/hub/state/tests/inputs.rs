@@ -4,6 +4,7 @@ use durable_sessions_protocol::offset::Offset;
 
 use super::{Bench, code, id, writer};
 use crate::hub::state::Offer;
+use crate::hub::state::inputs::OFFERS_MAX_OF_AGENT;
 use crate::hub::state::publish::PENDING_MAX_INPUTS;
 
 fn asked(bench: &mut Bench, message: &str, to: &str) {
@@ -36,6 +37,38 @@ fn the_oldest_input_of_each_idle_agent_is_on_offer() {
     assert_eq!(code(bench.act("agent/a", &start("r2", "assistant", "m2"))), ErrorCode::Busy);
     bench.act("agent/a", r#"{"kind":"run.ended","run":"r1","outcome":"failed"}"#).unwrap();
     assert_eq!(bench.state.offers(), [offer("assistant", "m2", 2, 1), offer("writer", "m3", 3, 1)]);
+}
+
+#[test]
+fn a_part_of_many_inputs_is_on_offer_and_the_others_come_in() {
+    let mut bench = Bench::new();
+    for n in 0..OFFERS_MAX_OF_AGENT + 2 {
+        asked(&mut bench, &format!("m{n}"), r#","if_running":"parallel""#);
+    }
+    asked(&mut bench, "other", r#","to":"writer""#);
+    let offered = bench.offered();
+    assert_eq!(offered.len(), OFFERS_MAX_OF_AGENT + 1);
+    assert_eq!(offered.last().unwrap(), "other to writer");
+    bench.act("agent/a", &start("r1", "assistant", "m3")).unwrap();
+    let last = format!("m{OFFERS_MAX_OF_AGENT} to assistant");
+    assert_eq!(bench.offered().get(OFFERS_MAX_OF_AGENT - 1), Some(&last));
+}
+
+#[test]
+fn output_alone_moves_nothing_that_workers_hear_of() {
+    let mut bench = Bench::new();
+    asked(&mut bench, "m1", "");
+    bench.act("agent/a", &start("r1", "assistant", "m1")).unwrap();
+    assert!(bench.state.take_move());
+    let delta = r#"{"kind":"delta","id":"d","run":"r1","message":"a1","text":"x"}"#;
+    bench.act("agent/a", delta).unwrap();
+    assert!(!bench.state.take_move());
+    // A connection takes the run's lease.
+    let agent = writer("agent/a", Some(7));
+    bench.state.renew(&agent, &[id("r1")]);
+    assert!(bench.state.take_move());
+    bench.state.leave(&agent.connection.unwrap(), bench.now);
+    assert!(bench.state.take_move());
 }
 
 // DS-7.2
