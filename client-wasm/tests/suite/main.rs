@@ -3,6 +3,8 @@
 #![cfg(not(target_arch = "wasm32"))]
 
 #[cfg(test)]
+mod appending;
+#[cfg(test)]
 mod chaos;
 #[cfg(test)]
 mod connection;
