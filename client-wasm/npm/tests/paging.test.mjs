@@ -1,6 +1,7 @@
 // Transcripts that begin at their last messages, and what is read over HTTP.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { browser } from "./browser.mjs";
 import { connect } from "./package.mjs";
 import { fakeServer, until } from "./server.mjs";
 
@@ -224,6 +225,27 @@ function event(random, log, id) {
     }
   }
 }
+
+test("tabs begin where they like, whoever of them leads", async (t) => {
+  browser(t);
+  const { server, client, whole } = await stage(t, ...Array.from({ length: 6 }, (_, n) => user(`m${n + 1}`)));
+  const open = async (options) => {
+    const made = client({ tabs: "shared" });
+    const session = made.session("s", options);
+    await session.ready;
+    return { role: made.role, session, close: () => made.close() };
+  };
+  const tabs = [await open({ last: 1 }), await open(), await open({ last: 2 })];
+  assert.deepEqual(tabs.map(({ role }) => role), ["leader", "follower", "follower"]);
+  server.append("s", user("m7"));
+  const expected = [2, 7, 3];
+  await until(() => tabs.every(({ session }, at) => ids(session).length === expected[at]));
+  await tabs[2].session.loadOlder();
+  tabs[0].close();
+  server.append("s", user("m8"));
+  await until(() => tabs.slice(1).every(({ session }) => ids(session).length === 8));
+  for (const { session } of tabs.slice(1)) same(session, whole);
+});
 
 test("a session begins with a snapshot at once, and goes on after it", async (t) => {
   const { server, client, whole } = await stage(t, user("m1"), started("r1"), delta("r1", "a1", "one "));
