@@ -196,14 +196,22 @@ where
 
     /// Starts a run for an input, once that has been read.
     async fn claim(&self, session: &Session, input: &Id) -> Option<(OpenRun, Message)> {
-        let message = find(session, input).await?;
+        let found = find(session, input).await?;
         let started = Started {
             run: random_id(),
             agent: self.agent.clone(),
             in_reply_to: Some(input.clone()),
             parent: None,
         };
-        Some((OpenRun::start(session, started).await.ok()?, message))
+        let open = OpenRun::start(session, started).await.ok()?;
+        match found {
+            Found::Message(message) => Some((open, *message)),
+            Found::Replaced => {
+                // Nobody would see an answer, and left alone it would hold up what waits behind it.
+                let _ = open.end(RunEnd::Completed { data: None }).await;
+                None
+            }
+        }
     }
 
     /// Goes on with the run of an earlier process, once all that it wrote has been read.
@@ -218,25 +226,37 @@ where
         let is_read = state
             .wait_for(|state| matches!(state.status, SessionStatus::Live | SessionStatus::Closed));
         is_read.await.ok()?;
-        let message = find(session, input).await?;
+        let found = find(session, input).await?;
         let stands = session.transcript(|transcript| {
             let run = transcript.runs().iter().find(|run| run.id == open.id().as_str());
             run.map(|run| run.state)
         });
-        if matches!(stands.flatten(), Some(RunState::Running | RunState::Suspended)) {
-            return Some((open, message));
+        if let Found::Message(message) = found
+            && matches!(stands.flatten(), Some(RunState::Running | RunState::Suspended))
+        {
+            return Some((open, *message));
         }
-        // Stopped while nobody held it, or over.
+        // Stopped or replaced while nobody held it, or over.
         let _ = open.end(RunEnd::Stopped).await;
         None
     }
 }
 
+/// What an input turns out to be.
+enum Found {
+    Message(Box<Message>),
+    /// A later message stands in its place.
+    Replaced,
+}
+
 /// The message of an input, as soon as it is read.
-async fn find(session: &Session, input: &Id) -> Option<Message> {
+async fn find(session: &Session, input: &Id) -> Option<Found> {
     let found = session.until(|transcript| {
         let mut newest_first = transcript.messages().iter().rev();
-        newest_first.find(|message| message.id == input.as_str()).cloned()
+        match newest_first.find(|message| message.id == input.as_str()) {
+            Some(message) => Some(Found::Message(Box::new(message.clone()))),
+            None => transcript.knows_message(input.as_str()).then_some(Found::Replaced),
+        }
     });
     timeout(Duration::from_millis(WAKE_OFFER_MS), found).await.ok()?.ok()
 }

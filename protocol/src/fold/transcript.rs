@@ -92,6 +92,12 @@ impl Transcript {
         &self.messages
     }
 
+    /// Whether a message with this id is in the transcript or was hidden from it.
+    #[must_use]
+    pub fn knows_message(&self, id: &str) -> bool {
+        self.fold.knows_message(id)
+    }
+
     /// All runs, in the order in which they started.
     #[must_use]
     pub fn runs(&self) -> &[Run] {

@@ -56,3 +56,16 @@ async fn a_crash_while_the_approval_is_open_asks_once() {
     let runs = stage.session.transcript(|transcript| transcript.runs().len()).unwrap();
     assert_eq!(runs, 5);
 }
+
+#[tokio::test]
+async fn edits_that_replace_each_other_while_nobody_serves_hold_nothing_up() {
+    let mut stage = Stage::at(1_000).await;
+    stage.crash().await;
+    let first = stage.say("price 40").await;
+    stage.edit(&first, "price 41").await;
+    let last = stage.edit(&first, "price 42").await;
+    stage.restart().await;
+    let run = stage.run_for(&last).await;
+    assert_eq!(stage.ended(&run).await, RunState::Completed);
+    assert!(stage.said_by(&run).contains("price 42.00"));
+}

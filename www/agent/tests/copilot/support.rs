@@ -71,7 +71,15 @@ impl Stage {
 
     /// Kills the agents as a crash does, and starts them again.
     pub(crate) async fn crash_and_restart(&mut self) {
+        self.crash().await;
+        self.restart().await;
+    }
+
+    pub(crate) async fn crash(&mut self) {
         self.agents.kill().await.unwrap();
+    }
+
+    pub(crate) async fn restart(&mut self) {
         self.agents = start(&self.url, self.tokens_per_second, &self.environment).await;
     }
 
@@ -92,6 +100,16 @@ impl Stage {
     pub(crate) async fn say_to(&self, agent: &str, text: &str) -> String {
         let id = id();
         let event = json!({"kind": "message", "id": id, "role": "user", "text": text, "to": agent});
+        self.act(id.clone(), &event).await;
+        id.to_string()
+    }
+
+    /// Puts a message in the place of another one and of all behind it.
+    pub(crate) async fn edit(&self, message: &str, text: &str) -> String {
+        let id = id();
+        let event = json!({
+            "kind": "message", "id": id, "role": "user", "text": text, "replaces": message,
+        });
         self.act(id.clone(), &event).await;
         id.to_string()
     }
