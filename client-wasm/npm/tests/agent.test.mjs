@@ -1,5 +1,7 @@
 // Agents in Node, from the facade through their core to the server itself.
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -21,7 +23,7 @@ async function stage(t) {
   };
   const session = client("user/ann").session("s");
   await session.ready;
-  return { ...rest, client, session, agent: client("agent/bot") };
+  return { ...rest, url, client, session, agent: client("agent/bot") };
 }
 
 /** Waits until a run of this agent stands so, and gives it. */
@@ -430,6 +432,32 @@ test("a process of the same producer goes on with what an earlier one left open"
   const kinds = (await events("s")).map(({ kind }) => kind);
   assert.equal(kinds.filter((kind) => kind === "run.started").length, 1);
   assert.equal(kinds.filter((kind) => kind === "run.suspended").length, 1);
+});
+
+test("a worker that is killed in the middle is gone on for, and no word is lost or said twice", async (t) => {
+  const { session, events, url } = await stage(t);
+  const worker = async () => {
+    const words = [join(import.meta.dirname, "worker.mjs"), url];
+    const child = spawn(process.execPath, words, { stdio: ["ignore", "pipe", "inherit"] });
+    t.after(() => child.kill("SIGKILL"));
+    await once(child.stdout, "data");
+    return child;
+  };
+  const words = () => answer(session)?.text.trim().split(" ") ?? [];
+  const first = await worker();
+  await session.send("count");
+  await until(() => words().length >= 5, "it counts");
+  first.kill("SIGKILL");
+  await once(first, "exit");
+  const second = await worker();
+  await until(() => words().length >= 15, "another counts on");
+  second.kill("SIGKILL");
+  await once(second, "exit");
+  await worker();
+  await run(session, "assistant", "completed");
+  assert.deepEqual(words(), Array.from({ length: 40 }, (_, n) => String(n)));
+  const kinds = (await events("s")).map(({ kind }) => kind);
+  assert.equal(kinds.filter((kind) => kind === "run.started").length, 1);
 });
 
 test("an agent connects by itself, as who its client is", async (t) => {
