@@ -267,6 +267,43 @@ test("what an agent delegates is no part of its answer to who delegated to it", 
   ]);
 });
 
+test("a child may be at work for longer than its parent, and than its agent is served", async (t) => {
+  const { session, agent } = await stage(t);
+  let finish;
+  const serving = agent.serve("assistant", (run) => {
+    run.child("slow", async (child) => {
+      await new Promise((resolve) => (finish = resolve));
+      await child.write("at last");
+    });
+  });
+  await session.send("go");
+  const top = await run(session, "assistant", "completed");
+  await until(() => finish);
+  serving[Symbol.dispose]();
+  finish();
+  await run(session, "slow", "completed");
+  assert.equal(message(session, ({ run }) => run && run !== top.id).text, "at last");
+});
+
+test("what nobody awaits is no unhandled rejection, however the run ends", async (t) => {
+  const { session, agent } = await stage(t);
+  agent.serve("assistant", async (run) => {
+    run.ask("never answered");
+    run.delegate("nobody", "never done");
+    run.child("child", () => {
+      throw new Error("unheard");
+    });
+    await run.write("begun");
+    if (run.input.text === "wait") await new Promise((resolve) => run.signal.addEventListener("abort", resolve));
+  });
+  await session.send("go");
+  await run(session, "assistant", "completed");
+  await session.send("wait");
+  await until(() => session.transcript().messages.filter(({ text }) => text === "begun").length === 2);
+  await (await session.stop()).ended();
+  assert.deepEqual(rejections, []);
+});
+
 test("a question waits for its answer, whoever gives it", async (t) => {
   const { session, agent, client } = await stage(t);
   agent.serve("assistant", async (run) => {

@@ -129,6 +129,8 @@ export class Connection<A extends App> {
   async #open(run: RunObject<A>, command: AgentCommand): Promise<RunObject<A>> {
     this.#runs.set(run.id, run);
     run.home.runs.set(run.id, run);
+    // A child may be at work for longer than who made it.
+    run.home.hold();
     if (!this.command(command)) run.gone(failure("invalid", "that is no name of an agent"));
     await run.started;
     return run;
@@ -136,8 +138,10 @@ export class Connection<A extends App> {
 
   /** A run is over, however: nothing more is told to it. */
   forget(run: RunObject<A>): void {
-    this.#runs.delete(run.id);
+    if (!this.#runs.delete(run.id)) return;
     run.home.runs.delete(run.id);
+    run.home.release();
+    this.#rest();
   }
 
   // ---- Details ----
@@ -148,7 +152,7 @@ export class Connection<A extends App> {
   }
 
   #rest(): void {
-    if (this.#offers.size === 0 && this.#working === 0) this.close();
+    if (this.#offers.size + this.#working + this.#runs.size === 0) this.close();
   }
 
   // The core stands still while it tells, so nothing may be thrown at it.

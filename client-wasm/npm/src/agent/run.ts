@@ -107,29 +107,16 @@ export class RunObject<A extends App> implements AgentRun<A> {
     return this.#event({ kind: "data", name: "part", message: this.#message, part, data: value });
   }
 
-  async child<T>(agent: string, work: (child: AgentRun<A>) => T | Promise<T>): Promise<T> {
-    this.#check();
-    const { input, attempt } = this;
-    const started = { agent, input, attempt, inReplyTo: undefined, parent: this.id };
-    const child = await this.#connection.start(this.home, started);
-    return conduct(child, work);
+  child<T>(agent: string, work: (child: AgentRun<A>) => T | Promise<T>): Promise<T> {
+    return unheard(this.#child(agent, work));
   }
 
-  async delegate(agent: string, input: string | DelegatedInput<A>): Promise<Delegated> {
-    this.#check();
-    const { text, parts, data } = typeof input === "string" ? ({ text: input } as DelegatedInput<A>) : input;
-    const message = { to: agent, text, parts, data };
-    const { id, answer, isSaid } = this.#awaited.delegate(message);
-    if (!isSaid) await this.#event({ kind: "message", id, role: "assistant", ...message });
-    return answer;
+  delegate(agent: string, input: string | DelegatedInput<A>): Promise<Delegated> {
+    return unheard(this.#delegate(agent, input));
   }
 
-  async ask(body: unknown): Promise<A["answer"]> {
-    this.#check();
-    if (body == null) throw failure("invalid", "what is asked is neither null nor undefined");
-    const { id, answer, isSaid } = this.#awaited.ask(body);
-    if (!isSaid) await this.#event({ kind: "run.suspended", ask: id, body });
-    return answer;
+  ask(body: unknown): Promise<A["answer"]> {
+    return unheard(this.#ask(body));
   }
 
   // ---- What the connection tells ----
@@ -211,6 +198,31 @@ export class RunObject<A extends App> implements AgentRun<A> {
     if (this.#refused) throw this.#refused;
   }
 
+  async #child<T>(agent: string, work: (child: AgentRun<A>) => T | Promise<T>): Promise<T> {
+    this.#check();
+    const { input, attempt } = this;
+    const started = { agent, input, attempt, inReplyTo: undefined, parent: this.id };
+    const child = await this.#connection.start(this.home, started);
+    return conduct(child, work);
+  }
+
+  async #delegate(agent: string, input: string | DelegatedInput<A>): Promise<Delegated> {
+    this.#check();
+    const { text, parts, data } = typeof input === "string" ? ({ text: input } as DelegatedInput<A>) : input;
+    const message = { to: agent, text, parts, data };
+    const { id, answer, isSaid } = this.#awaited.delegate(message);
+    if (!isSaid) await this.#event({ kind: "message", id, role: "assistant", ...message });
+    return answer;
+  }
+
+  async #ask(body: unknown): Promise<A["answer"]> {
+    this.#check();
+    if (body == null) throw failure("invalid", "what is asked is neither null nor undefined");
+    const { id, answer, isSaid } = this.#awaited.ask(body);
+    if (!isSaid) await this.#event({ kind: "run.suspended", ask: id, body });
+    return answer;
+  }
+
   #event({ kind, ...fields }: { kind: string } & Record<string, unknown>): Promise<void> {
     // A steer's fate names no run.
     const named = kind === "input.state" ? undefined : this.id;
@@ -225,10 +237,7 @@ export class RunObject<A extends App> implements AgentRun<A> {
 
   // Handed over at once, so that what is not awaited keeps its order too.
   #hand(command: AgentCommand, chars: number): Promise<void> {
-    const handed = this.#handOver(command, chars);
-    // Who does not await it learns of a stop by the signal.
-    handed.catch(() => {});
-    return handed;
+    return unheard(this.#handOver(command, chars));
   }
 
   async #handOver(command: AgentCommand, chars: number): Promise<void> {
@@ -256,4 +265,10 @@ export class RunObject<A extends App> implements AgentRun<A> {
       });
     });
   }
+}
+
+/** Who does not await it learns of a stop by the signal, and by no unhandled rejection. */
+function unheard<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => {});
+  return promise;
 }
