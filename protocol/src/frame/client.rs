@@ -137,6 +137,9 @@ frames! {
         /// At most so many, from 1 on; absent or larger: [`crate::limits::PAGE_MAX_EVENTS`].
         #[serde(default, skip_serializing_if = "Option::is_none")]
         limit: Option<NonZeroU64>,
+        /// Whether deltas may be joined. Then `limit` means nothing: the page is as full as it gets.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        merge: bool,
     }
     /// Fields of `seen`.
     Seen {

@@ -217,15 +217,15 @@ pub(crate) fn client_frame() -> impl Strategy<Value = ClientFrame<'static>> {
         attach().prop_map(ClientFrame::Attach),
         (request(), session())
             .prop_map(|(request, session)| ClientFrame::Detach(Detach { request, session })),
-        (request(), session(), log(), offset(), option::of(any::<NonZeroU64>())).prop_map(
-            |(request, session, log, after, limit)| ClientFrame::Fetch(Fetch {
+        (request(), session(), log(), offset(), option::of(any::<NonZeroU64>()), any::<bool>())
+            .prop_map(|(request, session, log, after, limit, merge)| ClientFrame::Fetch(Fetch {
                 request,
                 session,
                 log,
                 after,
-                limit
-            })
-        ),
+                limit,
+                merge
+            })),
         (session(), offset(), option::of(any::<NonZeroU32>()))
             .prop_map(|(session, offset, tabs)| ClientFrame::Seen(Seen { session, offset, tabs })),
         (

@@ -133,6 +133,44 @@ async fn a_page_of_tiny_events_has_1024() {
 }
 
 #[tokio::test]
+async fn a_page_with_joined_deltas_is_full_of_text() {
+    let server = TestServer::start(&[]).await;
+    let mut agent = server.client("agent/a").await;
+    let attach = json!({"type": "attach", "session": "s", "producer": {"id": "p"}, "last": 0});
+    let log = agent.ask(attach).await["log"].clone();
+    for seq in 0..20 {
+        let mut events =
+            vec![json!({"kind": "delta", "run": "r", "message": "m", "text": "1234"}); 1000];
+        if seq == 0 {
+            events[0] = json!({"kind": "run.started", "run": "r", "agent": "a"});
+        }
+        let producer = json!({"id": "p", "epoch": 1, "seq": seq});
+        let publish =
+            json!({"type": "publish", "session": "s", "producer": producer, "events": events});
+        assert_eq!(agent.ask(publish).await["type"], "ack");
+    }
+    let mut client = server.client("user/ann").await;
+    let (mut after, mut texts) = (0, Vec::new());
+    while after < 20_000 {
+        // A limit of events is none of offsets.
+        let page = with(with(fetch("s", &log, after), "merge", true), "limit", 1);
+        let page = client.ask(page).await;
+        assert_eq!(page["first"], after + 1);
+        assert!(page.to_string().len() <= PAGE_MAX_BYTES);
+        after = page["last"].as_u64().unwrap();
+        let events = page["events"].as_array().unwrap().iter();
+        texts.extend(events.filter_map(|event| Some(event["text"].as_str()?.len())));
+    }
+    assert_eq!(texts.iter().sum::<usize>(), 19_999 * 4);
+    assert_eq!(texts.len(), 2, "a page is full before another begins");
+    let page = client.ask(with(fetch("s", &log, 20_000), "merge", true)).await;
+    assert_eq!(
+        (&page["first"], &page["last"], &page["events"]),
+        (&json!(20_001), &json!(20_000), &json!([]))
+    );
+}
+
+#[tokio::test]
 async fn what_cannot_be_read_is_refused() {
     let server = TestServer::start(&[]).await;
     let log = fill(&server, "s", 1, 3).await;

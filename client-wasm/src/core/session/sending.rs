@@ -67,7 +67,10 @@ impl Session {
         let offset = self.cursor.offset();
         if is_follower && self.known > offset && !self.is_fetching {
             self.is_fetching = true;
-            let frame = fetch_frame(&self.id, log, offset);
+            let mut frame = fetch_frame(&self.id, log, offset);
+            if self.follow.is_none_or(|follow| follow.merge) {
+                frame.raw("merge", "", "true", "");
+            }
             send(Sending::Fetch(Asker::Session), requests.next(), frame);
         }
         for reader in &mut self.readers {

@@ -15,16 +15,19 @@ use durable_sessions_protocol::frame::{
 };
 use durable_sessions_protocol::id::{Id, SessionId};
 use durable_sessions_protocol::limits::HEARTBEAT_MS;
+use durable_sessions_protocol::merge::Merge;
 use durable_sessions_protocol::offset::Offset;
 use durable_sessions_server::auth;
 use durable_sessions_server::hub::{Connection, Published, Refusal, Writer};
 pub(crate) use log::Log;
 use log::{Answer, Asked};
 use offers::{Offers, Serves, Worker};
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// Events in one frame: few, so that an exchange has many frames.
 const BATCH_MAX: usize = 3;
+/// The same of one who is further behind, and may be sent joined deltas.
+const MERGED_MAX: usize = 12;
 /// Events in one page: few for the same reason.
 const PAGE_MAX: usize = 40;
 
@@ -55,7 +58,8 @@ struct Peer {
     writer: Option<Writer>,
     /// The tabs it is for.
     group: Option<Id>,
-    attached: BTreeMap<SessionId, Offset>,
+    /// Where each session was read to, and whether deltas may be joined.
+    attached: BTreeMap<SessionId, (Offset, bool)>,
     /// Sessions that must hear when it is gone.
     joined: BTreeSet<SessionId>,
     /// Agents it works for.
@@ -250,7 +254,7 @@ impl Server {
     }
 
     fn fetch(&self, fetch: Fetch) -> ServerFrame {
-        let Fetch { request, session, log, after, limit } = fetch;
+        let Fetch { request, session, log, after, limit, merge } = fetch;
         let Some(stored) = self.sessions.get(&session) else {
             let error = Problem::new(ErrorCode::NotFound, "there is no such session");
             return ServerFrame::Refused { request, error, index: None };
@@ -262,8 +266,10 @@ impl Server {
         let limit = limit.and_then(|limit| usize::try_from(limit.get()).ok()).unwrap_or(PAGE_MAX);
         let events = stored.events.iter().skip(usize::try_from(after.as_u64()).unwrap());
         let events = events.take(limit.min(PAGE_MAX));
-        let events: Vec<Value> = events.map(|event| serde_json::from_str(event).unwrap()).collect();
+        let events: Vec<String> = events.cloned().collect();
         let (first, last) = (after.next(), after.plus(events.len() as u64));
+        let events = if merge { merged(&events) } else { events };
+        let events = events.iter().map(|event| serde_json::from_str(event).unwrap()).collect();
         ServerFrame::Page { request, session, log, first, last, events }
     }
 
@@ -329,7 +335,7 @@ impl Server {
             None => Offset::ZERO,
         };
         let peer = self.connections.get_mut(&connection).unwrap();
-        peer.attached.insert(session.clone(), cursor);
+        peer.attached.insert(session.clone(), (cursor, attach.merge));
         if peer.group.is_some() {
             let members = json!([{"from": "who", "device": "one", "tabs": 1}]);
             let presence =
@@ -341,13 +347,16 @@ impl Server {
     /// Sends what attached readers lack.
     fn follow(&mut self, out: &mut Frames) {
         for (&number, peer) in &mut self.connections {
-            for (session, cursor) in &mut peer.attached {
+            for (session, (cursor, merge)) in &mut peer.attached {
                 let Some(log) = self.sessions.get(session) else { continue };
                 let after = usize::try_from(cursor.as_u64()).unwrap();
-                for batch in log.events[after.min(log.events.len())..].chunks(BATCH_MAX) {
+                let behind = &log.events[after.min(log.events.len())..];
+                let merges = *merge && behind.len() > BATCH_MAX;
+                for batch in behind.chunks(if merges { MERGED_MAX } else { BATCH_MAX }) {
                     let first = cursor.next();
                     *cursor = cursor.plus(batch.len() as u64);
-                    let events = batch.iter().map(String::as_str);
+                    let joined = if merges { merged(batch) } else { batch.to_vec() };
+                    let events = joined.iter().map(String::as_str);
                     out.push((number, events_frame(session, first, *cursor, events)));
                 }
             }
@@ -360,4 +369,13 @@ impl Server {
         let wakes = self.offers.advance(now, &workers, &self.sessions);
         out.extend(wakes.into_iter().map(|(connection, wake)| (connection, wake.to_json())));
     }
+}
+
+/// Events with the deltas joined that may be.
+pub(crate) fn merged(events: &[String]) -> Vec<String> {
+    let mut merge = Merge::new();
+    for event in events {
+        assert!(merge.push(event, usize::MAX));
+    }
+    merge.into_events().collect()
 }

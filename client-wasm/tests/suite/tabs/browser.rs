@@ -15,7 +15,7 @@ use super::witness::{ReaderWatch, Watch};
 use super::world::{Event, World, id};
 
 /// What a page follows, and a test wants to see.
-pub(super) const FOLLOW: Follow = Follow { patches: true, events: true, merge: false };
+pub(super) const FOLLOW: Follow = Follow { patches: true, events: true, merge: true };
 const USER: &str = "user/ann";
 
 impl World {

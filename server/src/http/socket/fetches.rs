@@ -59,7 +59,7 @@ impl Fetches {
 }
 
 async fn page(hub: &Hub, fetch: &Fetch) -> Result<Utf8Bytes, Problem> {
-    let Fetch { request, session, log, after, limit } = fetch;
+    let Fetch { request, session, log, after, limit, merge } = fetch;
     let session = hub.existing(session).await?;
     if session.log() != log {
         let problem = Problem::new(
@@ -76,11 +76,16 @@ async fn page(hub: &Hub, fetch: &Fetch) -> Result<Utf8Bytes, Problem> {
         );
         return Err(problem);
     }
-    let chunk = session.reader(*after).poll_page(BATCH_TARGET_BYTES).await;
-    let chunk = chunk.map_err(|_| unavailable())?;
+    let mut reader = session.reader(*after).merging(*merge);
+    let chunk = reader.poll_page(BATCH_TARGET_BYTES).await.map_err(|_| unavailable())?;
     let events = chunk.iter().flat_map(|chunk| chunk.events());
     let limit = limit.and_then(|limit| usize::try_from(limit.get()).ok());
-    let events = events.take(limit.unwrap_or(PAGE_MAX_EVENTS).min(PAGE_MAX_EVENTS));
-    let last = after.plus(events.clone().count() as u64);
+    let limit = limit.map_or(PAGE_MAX_EVENTS, |limit| limit.min(PAGE_MAX_EVENTS));
+    let (limit, last) = if *merge {
+        (usize::MAX, reader.cursor())
+    } else {
+        (limit, after.plus(events.clone().take(limit).count() as u64))
+    };
+    let events = events.take(limit);
     Ok(page_frame(*request, session.id(), log, after.next(), last, events).into())
 }
