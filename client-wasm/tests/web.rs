@@ -635,6 +635,7 @@ fn patches_have_the_numbers_and_fields_that_the_facade_expects() {
         ("Ask", Patch::Ask { run: 0, ask: node(), body: None }),
         ("Answered", Patch::Answered { run: 0, ask: node() }),
         ("Title", Patch::Title { title: node() }),
+        ("Older", Patch::Older { messages: vec![], runs: vec![] }),
     ];
     for (name, patch) in all {
         let (session, log) = (SessionId::parse("s").unwrap(), LogId::parse("l").unwrap());

@@ -99,6 +99,6 @@ export const enum PatchOp {
   Answered = 8,
   /** title */
   Title = 9,
-  /** how many messages, those messages, how many roots of runs, those roots; all as in a transcript */
+  /** messages, runs; of both how many before them */
   Older = 10,
 }
