@@ -9,6 +9,16 @@ use super::frames::{Frame, strings};
 #[derive(Debug, Default)]
 pub(super) struct Serve {
     offers: Vec<Offer>,
+    /// Runs that a worker was told of and has not taken over yet.
+    left: Vec<Left>,
+}
+
+#[derive(Debug)]
+struct Left {
+    session: SessionId,
+    input: Id,
+    producer: Id,
+    run: Id,
 }
 
 #[derive(Debug)]
@@ -92,7 +102,12 @@ impl Serve {
         offer.waiting.retain(|waiting| waiting.wake.input != wake.input && now < waiting.until);
         let slots = usize::try_from(offer.slots).unwrap_or(usize::MAX);
         if offer.busy.len() < slots {
-            offer.busy.push((wake.session.clone(), wake.input.clone()));
+            let (session, input) = (wake.session.clone(), wake.input.clone());
+            if let (Some(run), Some(producer)) = (wake.run.clone(), offer.producer.clone()) {
+                let (session, input) = (session.clone(), input.clone());
+                self.left.push(Left { session, input, producer, run });
+            }
+            offer.busy.push((session, input));
             return Some(wake);
         }
         if offer.waiting.len() < slots {
@@ -118,6 +133,31 @@ impl Serve {
         }
         let waiting = offer.waiting.remove(0);
         self.wake(waiting.wake, now)
+    }
+
+    /// The runs of a session that are to be taken over as a producer.
+    pub(super) fn left(&self, session: &SessionId, producer: &Id) -> Vec<Id> {
+        let is_its = |left: &&Left| left.session == *session && left.producer == *producer;
+        self.left.iter().filter(is_its).map(|left| left.run.clone()).collect()
+    }
+
+    /// The run that a wake is about, and its producer.
+    pub(super) fn left_by(&self, wake: &Wake) -> Option<(Id, Id)> {
+        let run = wake.run.as_ref()?;
+        let left = self.left.iter().find(|left| left.run == *run)?;
+        Some((left.producer.clone(), left.run.clone()))
+    }
+
+    /// A run is taken over.
+    pub(super) fn taken(&mut self, run: &Id) {
+        self.left.retain(|left| left.run != *run);
+    }
+
+    /// The work on an input is over. Answers the run of it that nobody has taken over.
+    pub(super) fn given_up(&mut self, session: &SessionId, input: &Id) -> Option<Id> {
+        let is_it = |left: &Left| left.session == *session && left.input == *input;
+        let index = self.left.iter().position(is_it)?;
+        Some(self.left.remove(index).run)
     }
 
     /// The connection is gone, and its offers with it.

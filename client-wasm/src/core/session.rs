@@ -183,9 +183,9 @@ impl Session {
         self.link = Link::Apart { at };
     }
 
-    /// Goes on with a run of an earlier process. `false`: it is written to as another producer.
+    /// Names a run of an earlier process from now on. `false`: it is written to as another producer.
     #[cfg(any(not(target_arch = "wasm32"), feature = "agent"))]
-    pub(super) fn take_over(&mut self, producer: &Id, run: Id, at: u64) -> bool {
+    pub(super) fn name_run(&mut self, producer: &Id, run: &Id, at: u64) -> bool {
         let Some(writer) = self.writer.as_mut().filter(|writer| writer.is_of(producer)) else {
             return false;
         };
@@ -194,6 +194,14 @@ impl Session {
             self.link = Link::Apart { at };
         }
         true
+    }
+
+    /// Nobody takes a run over after all: named no more, it is lost, and offered again.
+    #[cfg(any(not(target_arch = "wasm32"), feature = "agent"))]
+    pub(super) fn forget_run(&mut self, run: &Id) {
+        if self.writer.as_mut().is_some_and(|writer| writer.disown(run)) {
+            self.link = Link::Apart { at: 0 };
+        }
     }
 
     /// The app leaves. Answers whether whoever sends the events has to know.

@@ -15,18 +15,14 @@ impl<N: Node + Clone> Client<N> {
     pub(super) fn work(&mut self, now: u64, input: Input<N>) {
         match input {
             Input::Produce { session, producer } => {
-                let at = self.gather_until(now, &producer);
-                if let Some((session, _)) = self.open(now, &session) {
-                    session.produce(producer, at);
-                }
+                self.produce(now, &session, &producer);
             }
             Input::TakeOver { session, producer, run } => {
-                let at = self.gather_until(now, &producer);
-                let taken = self.open(now, &session).is_some_and(|(session, _)| {
-                    session.produce(producer.clone(), at);
-                    session.take_over(&producer, run.clone(), at)
-                });
-                if !taken {
+                let at = self.produce(now, &session, &producer);
+                self.serve.taken(&run);
+                let found = self.sessions.iter_mut().find(|found| found.id == session);
+                let is_written = found.is_some_and(|found| found.name_run(&producer, &run, at));
+                if !is_written || !self.write(&session, |writer, out| writer.take_over(&run, out)) {
                     let problem = closed("the session is written to as another producer");
                     self.outputs.push_back(Output::RunRefused { session, run, problem });
                 }
@@ -68,8 +64,13 @@ impl<N: Node + Clone> Client<N> {
                 }
             }
             Input::WakeDone { agent, session, input } => {
+                if let Some(run) = self.serve.given_up(&session, &input)
+                    && let Some(session) = super::find(&mut self.sessions, session.as_str())
+                {
+                    session.forget_run(&run);
+                }
                 let next = self.serve.done(&agent, &session, &input, now);
-                self.outputs.extend(next.map(wake_output));
+                self.woken(now, next);
             }
             Input::Attach { .. }
             | Input::Detach { .. }
@@ -108,14 +109,35 @@ impl<N: Node + Clone> Client<N> {
         let attempt = frame.number("attempt").and_then(|attempt| u32::try_from(attempt).ok());
         let run = id("run");
         let wake = Wake { agent, session, input, attempt: attempt.unwrap_or(1), run };
-        self.outputs.extend(self.serve.wake(wake, now).map(wake_output));
+        let wake = self.serve.wake(wake, now);
+        self.woken(now, wake);
     }
 
-    /// When to attach as a producer: at once, or when the runs that an earlier process of it left
-    /// have been offered.
-    fn gather_until(&self, now: u64, producer: &Id) -> u64 {
+    /// Tells the worker. A run that it will take over is named from now on: one that is not, when
+    /// the session is attached as its producer, is lost.
+    fn woken(&mut self, now: u64, wake: Option<Wake>) {
+        let Some(wake) = wake else { return };
+        if let Some((producer, run)) = self.serve.left_by(&wake)
+            && let Some(session) = super::find(&mut self.sessions, wake.session.as_str())
+        {
+            session.name_run(&producer, &run, now.saturating_add(TAKE_OVER_GATHER_MS));
+        }
+        self.outputs.push_back(wake_output(wake));
+    }
+
+    /// Writes to a session as a producer. Answers when it attaches as that at the earliest: at once,
+    /// or when the runs that an earlier process of it left have been offered.
+    fn produce(&mut self, now: u64, id: &SessionId, producer: &Id) -> u64 {
         let is_fixed = self.serve.is_fixed(producer);
-        if is_fixed { now.saturating_add(TAKE_OVER_GATHER_MS) } else { 0 }
+        let at = if is_fixed { now.saturating_add(TAKE_OVER_GATHER_MS) } else { 0 };
+        let left = self.serve.left(id, producer);
+        if let Some((session, _)) = self.open(now, id) {
+            session.produce(producer.clone(), at);
+            for run in left {
+                session.name_run(producer, &run, at);
+            }
+        }
+        at
     }
 
     /// Hands something to a session's writer. `false`: it has none.

@@ -16,6 +16,8 @@ pub use run::{PartName, RunEnd, Started};
 use run::{Phase, Run};
 use unit::{Kind, Unit};
 
+use hand_over::Adopted;
+
 use super::backoff::{Backoff, Random};
 use super::frames::{self, Frame};
 use super::limits::{RETRY_AFTER_MAX_MS, WRITER_MAX_BYTES, WRITER_MAX_EVENTS};
@@ -34,8 +36,8 @@ pub(super) struct Writer {
     events: usize,
     was_full: bool,
     runs: Vec<Run>,
-    /// Runs of an earlier process that are named with the next claim for the first time.
-    adopted: Vec<Id>,
+    /// Runs of an earlier process that are not at work here yet.
+    adopted: Vec<Adopted>,
     /// Nothing is sent before this time, by the server's wish.
     paused_until: u64,
     backoff: Backoff,
@@ -161,7 +163,7 @@ impl Writer {
             }
         }
         self.stand = Stand::Granted { epoch };
-        self.report_adopted(reports);
+        self.grant_adopted(reports);
     }
 
     /// The socket is gone: what was in flight is sent again, as it was.
@@ -476,7 +478,7 @@ impl Writer {
 
     fn forget(&mut self, id: &Id) {
         self.runs.retain(|run| run.id != *id);
-        self.adopted.retain(|run| run != id);
+        self.adopted.retain(|adopted| adopted.run != *id);
     }
 }
 

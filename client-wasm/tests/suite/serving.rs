@@ -60,3 +60,76 @@ fn after_a_cut_its_runs_are_named_before_it_offers_to_work() {
     assert_eq!(frames[at("attach")]["producer"], json!({"id": "p", "epoch": 1, "runs": ["r"]}));
     assert!(at("attach") < at("serve"), "{frames:?}");
 }
+
+/// A core whose worker of a fixed name was told of a run that the process before has left.
+fn told_of_a_left_run() -> Client<Value> {
+    let mut core = Client::new(Options {
+        client: id("client"),
+        principal: Some("agent/bot".to_owned()),
+        has_tokens: false,
+        tabs: false,
+        page: id("page"),
+        keeps: false,
+        seed: 1,
+    });
+    let (agent, producer) = (id("assistant"), Some(id("p")));
+    tell(&mut core, Input::Serve { agent, sessions: Vec::new(), slots: 2, producer });
+    tell(&mut core, Input::Opened { socket: 1 });
+    hear(&mut core, 1, json!({"type": "welcome", "heartbeat_ms": 15_000, "limits": {}}));
+    let wake = json!({
+        "type": "wake", "agent": "assistant", "session": "s", "input": "m", "attempt": 1,
+        "run": "r",
+    });
+    hear(&mut core, 1, wake);
+    core
+}
+
+/// The attach that goes out once no more wakes are waited for.
+fn attach(core: &mut Client<Value>) -> Value {
+    core.handle(60, Input::Timeout);
+    let frames = std::iter::from_fn(|| core.poll()).filter_map(|output| match output {
+        Output::Transmit { text, .. } => Some(serde_json::from_str::<Value>(&text).unwrap()),
+        _ => None,
+    });
+    frames.into_iter().find(|frame| frame["type"] == "attach").expect("an attach")
+}
+
+fn grant(core: &mut Client<Value>, attach: &Value) -> Vec<Output<Value>> {
+    let frame = json!({
+        "type": "attached", "request": attach["request"], "session": "s", "log": "l", "tail": 0,
+        "producer": {"epoch": 2, "seq": 0},
+    });
+    core.handle(60, Input::Frame { socket: 1, frame, bytes: 100 });
+    std::iter::from_fn(|| core.poll()).collect()
+}
+
+fn has_started(outputs: &[Output<Value>]) -> bool {
+    outputs.iter().any(|output| matches!(output, Output::RunStarted { .. }))
+}
+
+#[test]
+fn a_run_to_be_taken_over_is_named_from_its_wake_on_and_starts_when_a_worker_takes_it() {
+    let mut core = told_of_a_left_run();
+    // Other input of the session is worked on first.
+    let early = tell(&mut core, Input::Produce { session: session(), producer: id("p") });
+    assert!(early.iter().all(|frame| frame["type"] != "attach"), "more wakes may come");
+    let attach = attach(&mut core);
+    assert_eq!(attach["producer"], json!({"id": "p", "runs": ["r"]}));
+    assert!(!has_started(&grant(&mut core, &attach)));
+    let (session, producer, run) = (session(), id("p"), id("r"));
+    core.handle(100, Input::TakeOver { session, producer, run });
+    let outputs: Vec<_> = std::iter::from_fn(|| core.poll()).collect();
+    assert!(has_started(&outputs));
+}
+
+#[test]
+fn a_run_that_no_worker_takes_over_is_named_no_more() {
+    let mut core = told_of_a_left_run();
+    tell(&mut core, Input::Produce { session: session(), producer: id("p") });
+    let first = attach(&mut core);
+    grant(&mut core, &first);
+    let (agent, input) = (id("assistant"), id("m"));
+    core.handle(100, Input::WakeDone { agent, session: session(), input });
+    let again = attach(&mut core);
+    assert_eq!(again["producer"], json!({"id": "p", "epoch": 2}));
+}

@@ -6,24 +6,58 @@ use durable_sessions_protocol::offset::Offset;
 use super::run::{Phase, Run};
 use super::{Report, Writer};
 
+/// A run of an earlier process: it goes on once the server has granted it and a worker takes it.
+#[derive(Debug)]
+pub(super) struct Adopted {
+    pub(super) run: Id,
+    is_granted: bool,
+    is_taken: bool,
+}
+
 impl Writer {
     pub(in crate::core) fn is_of(&self, producer: &Id) -> bool {
         self.producer == *producer
     }
 
-    /// Goes on with a run that the next claim names. `false`: it is known already.
-    pub(in crate::core) fn adopt(&mut self, run: Id) -> bool {
-        let is_new = self.run(&run).is_none();
+    /// Names a run from the next claim on. `false`: it is known already.
+    pub(in crate::core) fn adopt(&mut self, run: &Id) -> bool {
+        let is_new = self.run(run).is_none();
         if is_new {
-            self.adopted.push(run.clone());
-            self.runs.push(Run::new(run, Phase::Starting));
+            let adopted = Adopted { run: run.clone(), is_granted: false, is_taken: false };
+            self.adopted.push(adopted);
+            self.runs.push(Run::new(run.clone(), Phase::Starting));
         }
         is_new
     }
 
+    /// Names a run no more that nobody has taken over. `false`: it is at work, or not known.
+    pub(in crate::core) fn disown(&mut self, run: &Id) -> bool {
+        let is_idle = self.adopted.iter().any(|adopted| adopted.run == *run && !adopted.is_taken);
+        if is_idle {
+            self.forget(run);
+        }
+        is_idle
+    }
+
+    /// Goes on with a run that is named.
+    pub(in crate::core) fn take_over(&mut self, run: &Id, reports: &mut Vec<Report>) {
+        for adopted in self.adopted.iter_mut().filter(|adopted| adopted.run == *run) {
+            adopted.is_taken = true;
+        }
+        self.report_adopted(reports);
+    }
+
     /// The claim was granted: the runs it named are this process's.
-    pub(super) fn report_adopted(&mut self, reports: &mut Vec<Report>) {
-        for id in std::mem::take(&mut self.adopted) {
+    pub(super) fn grant_adopted(&mut self, reports: &mut Vec<Report>) {
+        for adopted in &mut self.adopted {
+            adopted.is_granted = true;
+        }
+        self.report_adopted(reports);
+    }
+
+    fn report_adopted(&mut self, reports: &mut Vec<Report>) {
+        let is_ready = |adopted: &mut Adopted| adopted.is_granted && adopted.is_taken;
+        for Adopted { run: id, .. } in self.adopted.extract_if(.., is_ready) {
             let Some(run) = self.runs.iter_mut().find(|run| run.id == id) else { continue };
             // It may have been stopped while nobody held it: the handler is told both, in order.
             let was_stopped = run.phase == Phase::Stopped;
