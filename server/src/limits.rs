@@ -34,6 +34,8 @@ pub const SOCKET_COMMAND_QUEUE_MAX: usize = 32;
 pub const SOCKET_CONTROL_QUEUE_MAX: usize = 1024;
 /// Bytes of frames handed to a socket at a time; a single larger frame goes alone.
 pub const SOCKET_WRITE_TARGET_BYTES: usize = 64 * 1024;
+/// Offers of work that are handed to a socket together. The rest follow when it has taken them.
+pub const SOCKET_WAKES_AT_ONCE: usize = 64;
 /// Sessions one socket writes to or follows. Beyond it: `rate_limited`; detach from one first.
 pub const SOCKET_SESSIONS_MAX: usize = 4096;
 /// Devices of a session that are gone and counted a moment longer. Beyond it a departure is told

@@ -22,7 +22,8 @@ use super::{Ending, Socket};
 use crate::http::{App, Phase, reached, retry_after_ms};
 use crate::hub::{Device, Published, Refusal, Session, Task, Wake, Wakes};
 use crate::limits::{
-    SOCKET_CONTROL_QUEUE_MAX, SOCKET_REQUESTS_IN_FLIGHT_MAX, SOCKET_WRITE_TARGET_BYTES,
+    SOCKET_CONTROL_QUEUE_MAX, SOCKET_REQUESTS_IN_FLIGHT_MAX, SOCKET_WAKES_AT_ONCE,
+    SOCKET_WRITE_TARGET_BYTES,
 };
 
 /// What the reading half asks for. Small: every socket has a queue of them.
@@ -170,6 +171,12 @@ impl<'a> Outbox<'a> {
                 }
                 Some(wake) = next_wake(&mut self.wakes), if is_free => {
                     self.wake(wake);
+                    // What was offered together goes together.
+                    while self.control.len() < SOCKET_WAKES_AT_ONCE
+                        && let Some(wake) = self.wakes.as_mut().and_then(Wakes::take)
+                    {
+                        self.wake(wake);
+                    }
                 }
                 () = timer.as_mut() => {
                     match self.liveness.tick(self.received) {

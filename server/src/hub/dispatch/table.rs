@@ -238,15 +238,19 @@ impl Table {
         })
     }
 
-    /// Offers the session's next work in the lane. Both go behind the others.
+    /// Offers the session's next work in the lane. Both go behind the others, but the runs that a
+    /// process left in a session are offered in a row: one `attach` has to name them all.
     fn offer(&mut self, post: &Post, lane: &Lane, session: &SessionId, now: Instant) {
-        self.leave_turn(lane, session);
         let Some(stand) = self.sessions.get_mut(session) else { return };
         let Some(wakes) = self.workers.get(post).map(|worker| worker.wakes.clone()) else { return };
         self.next_number += 1;
         let number = self.next_number;
         let Some(wake) = stand.offer(lane, number) else { return };
-        if stand.waits(lane) {
+        let waits_on = stand.waits(lane);
+        if !waits_on || lane.producer.is_none() {
+            self.leave_turn(lane, session);
+        }
+        if waits_on {
             self.waiting.entry(lane.clone()).or_default().join(session);
         }
         self.workers.was_offered(post);

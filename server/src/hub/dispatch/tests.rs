@@ -301,6 +301,15 @@ async fn runs_to_go_on_with_come_before_new_input_and_take_slots() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_runs_that_a_process_left_in_a_session_come_in_a_row() {
+    let dispatcher = Dispatcher::default();
+    dispatcher.report(&session("s"), orphaned(&["r1", "r2"]));
+    dispatcher.report(&session("t"), orphaned(&["r3", "r4"]));
+    let mut worker = restarted(&dispatcher, 1, 3, "p");
+    assert_eq!(runs(&mut worker), ["r1", "r2", "r3"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_is_parked_is_offered_one_thing() {
     let dispatcher = Dispatcher::default();
     let mut parked = Parked::new(&dispatcher, connection(1), service(1, None));
