@@ -40,7 +40,8 @@ const news = createNews({ element: elements.news, client, session, isSelf, nameO
 
 function send(text, replaces) {
   reading.end();
-  session.send({ text, replaces }).catch((error) => {
+  // An answer to what is no longer asked would keep the new one waiting.
+  session.send({ text, replaces, ifRunning: replaces && "interrupt" }).catch((error) => {
     // A refused message stands in the transcript with its reason; anything else was never taken.
     if (isRefused(text)) return;
     connection.fail(error);
