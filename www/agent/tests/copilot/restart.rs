@@ -7,11 +7,15 @@ use serde_json::json;
 
 use crate::support::{SPECIALISTS, Stage, plan};
 
+/// More than the sentence that must not be said twice.
+const BEGUN_CHARS: usize = 40;
+
 #[tokio::test]
 async fn agents_that_crash_go_on_where_they_were() {
     let mut stage = Stage::open().await;
     let lead = stage.run_for(&stage.say(&plan()).await).await;
     let before = stage.four_at_once().await;
+    stage.writing("seo-listicle", BEGUN_CHARS).await;
     stage.crash_and_restart().await;
     they_went_on(&stage, &lead, &before).await;
 }
@@ -21,6 +25,7 @@ async fn agents_that_are_ended_leave_their_runs_to_the_next() {
     let mut stage = Stage::open().await;
     let lead = stage.run_for(&stage.say(&plan()).await).await;
     let before = stage.four_at_once().await;
+    stage.writing("seo-listicle", BEGUN_CHARS).await;
     stage.end_and_restart().await;
     they_went_on(&stage, &lead, &before).await;
 }
