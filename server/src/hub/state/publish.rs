@@ -25,8 +25,9 @@ pub(super) const PENDING_MAX_INPUTS: usize = 1024;
 /// Steers of one run without a fate, and its asks without an answer. Beyond it: `rate_limited`.
 pub(super) const RUN_MAX_WAITING: usize = 64;
 
-/// So much of a message's id begins the ids of the stops it asks for.
-const INTERRUPT_STEM_CHARS: usize = 100;
+/// So much of a message's id begins the ids of the stops it asks for: with a number behind it, it is
+/// an id still.
+const INTERRUPT_STEM_BYTES: usize = 100;
 
 /// Under which producer's grant an event is written; without one the default.
 #[derive(Debug, Clone, Copy, Default)]
@@ -277,7 +278,8 @@ impl State {
 
     /// A free id that anyone would find who replays the log.
     fn stop_id(&self, message: &Id) -> Result<Id, Problem> {
-        let stem: String = message.as_str().chars().take(INTERRUPT_STEM_CHARS).collect();
+        let id = message.as_str();
+        let stem = id.get(..id.floor_char_boundary(INTERRUPT_STEM_BYTES)).unwrap_or(id);
         let ids = (1_u64..).filter_map(|n| Id::parse(&format!("{stem}.{n}")).ok());
         let mut free = ids.filter(|id| !self.acts.is_taken(&(Class::Act, id.clone())));
         free.next().ok_or_else(|| taken(message))

@@ -114,3 +114,15 @@ fn a_refused_interrupt_stops_nothing() {
     assert_eq!(bench.log(), before);
     bench.said("assistant", "r1", "x").unwrap();
 }
+
+#[test]
+fn a_message_that_interrupts_may_have_the_longest_id_there_is() {
+    for letter in ["m", "é", "消"] {
+        let mut bench = at_work();
+        let id = letter.repeat(128 / letter.len());
+        bench.asked(&id, r#","if_running":"interrupt""#).unwrap();
+        let stem = letter.repeat(100 / letter.len());
+        let stop = format!(r#"{{"kind":"stop.requested","id":"{stem}.1","run":"r1","#);
+        assert!(bench.log().iter().any(|event| event.starts_with(&stop)));
+    }
+}
