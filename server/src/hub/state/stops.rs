@@ -130,8 +130,11 @@ impl State {
                         run.is_cut = true;
                     }
                 }
-                // The tail is the stop itself by now, and nothing stands there.
-                Ok(Target::All(seen)) => self.cut_before = self.cut_before.max(seen),
+                // The tail is the stop itself by now, and nothing stands there. Nobody has seen
+                // what comes after it, whatever they say.
+                Ok(Target::All(seen)) => {
+                    self.cut_before = self.cut_before.max(seen.min(meta.offset));
+                }
                 Ok(Target::Input(_)) | Err(_) => {}
             }
         }

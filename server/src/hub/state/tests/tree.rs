@@ -144,6 +144,16 @@ fn a_stop_of_all_reaches_what_old_work_has_begun_since() {
 }
 
 #[test]
+fn a_stop_of_all_that_has_seen_the_future_spares_what_begins_after_it() {
+    let mut bench = grown();
+    bench.stopped("s", r#""all":true,"seen":9007199254740991"#).unwrap();
+    bench.started("lead", "new", "").unwrap();
+    bench.started("helper", "below", r#","parent":"new""#).unwrap();
+    bench.kill();
+    bench.started("scout", "deep", r#","parent":"below""#).unwrap();
+}
+
+#[test]
 fn a_line_of_runs_has_an_end() {
     let mut bench = Bench::new();
     bench.started("a", "r1", "").unwrap();
