@@ -187,3 +187,40 @@ fn every_input_is_decided_once(events: &[Value]) -> Outcome {
     }
     Ok(())
 }
+
+/// A log that is right, and one break of each rule.
+#[test]
+fn each_rule_is_seen_to_be_broken() {
+    fn stamped(lines: &[&str]) -> Vec<Value> {
+        let numbered = lines
+            .iter()
+            .enumerate()
+            .map(|(index, line)| format!(r#"{{"offset":{},"at":1,{line}}}"#, index + 1));
+        numbered.map(|line| serde_json::from_str(&line).unwrap()).collect()
+    }
+    const ASKED: &str = r#""kind":"message","id":"m","role":"user","n":1"#;
+    const CLAIMED: &str = r#""kind":"run.started","run":"r","agent":"a","in_reply_to":"m""#;
+    const SAID: &str = r#""kind":"delta","run":"r","message":"x","text":"","n":2"#;
+    const STEERED: &str = r#""kind":"steer","id":"t","run":"r","text":"""#;
+    const STOPPED: &str = r#""kind":"stop.requested","id":"s","run":"r","runs":["r"]"#;
+    const FATE: &str = r#""kind":"input.state","id":"t","state":"stopped""#;
+    const ENDED: &str = r#""kind":"run.ended","run":"r","outcome":"stopped""#;
+    const CHILD: &str = r#""kind":"run.started","run":"c","agent":"a","parent":"r""#;
+    const CHILD_ENDED: &str = r#""kind":"run.ended","run":"c","outcome":"lost""#;
+    assert_eq!(log(&stamped(&[ASKED, CLAIMED, SAID, STEERED, STOPPED, FATE, ENDED])), Ok(()));
+    for (broken, rule) in [
+        (&[ASKED, CLAIMED, SAID, SAID, ENDED][..], "applied twice"),
+        (&[ASKED, CLAIMED, ENDED, SAID], "of an ended run"),
+        (&[ASKED, CLAIMED, STOPPED, SAID, ENDED], "of a stopped run"),
+        (&[ASKED, CLAIMED, STOPPED, ENDED, CHILD, CHILD_ENDED], "below a stop"),
+        (&[ASKED, CLAIMED, ENDED, ENDED], "ended twice"),
+        (&[ASKED, CLAIMED], "does not end"),
+        (&[ASKED, CLAIMED, STEERED, ENDED], "steer that is not decided"),
+        (&[ASKED, CLAIMED, STEERED, FATE, FATE, ENDED], "steer that is not decided"),
+        (&[ASKED, CLAIMED, ENDED, STOPPED], "stop whose runs"),
+        (&[ASKED], "input that is not decided"),
+    ] {
+        let wrong = log(&stamped(broken)).unwrap_err();
+        assert!(wrong.contains(rule), "{rule}: {wrong}");
+    }
+}

@@ -82,7 +82,7 @@ impl Generator {
         let mut dice = Dice(u64::from(step.dice));
         let view = world.model.view();
         let call = match step.op {
-            0..110 => self.message(&mut dice, &view),
+            0..110 => self.message(&mut dice, &view, world),
             110..150 => self.stop(&mut dice, &view, world),
             150..215 => self.steer(&mut dice, &view),
             215..270 => self.answer(&mut dice, &view),

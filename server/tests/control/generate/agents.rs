@@ -92,7 +92,17 @@ impl Generator {
     }
 
     fn of_run(&mut self, dice: &mut Dice, view: &View, run: &str) -> Value {
-        match dice.below(100) {
+        match dice.below(107) {
+            100..103 => {
+                let ask = dice.pick(&view.asks).map_or("none".to_owned(), |ask| ask.id);
+                let of = view.ask(&ask).map_or(run, |ask| &ask.run);
+                json!({"kind": "run.resumed", "run": of, "ask": ask, "answer": 0})
+            }
+            103 => json!({"kind": "stop.requested", "id": self.id("s"), "run": run}),
+            104..107 => {
+                let other = dice.pick(&view.runs).map_or("none".to_owned(), |run| run.id);
+                json!({"kind": "steer", "id": self.id("t"), "run": other, "text": "more"})
+            }
             0..28 => {
                 let message = match dice.below(20) {
                     0 => dice.pick(&view.messages).map_or_else(|| self.id("a"), |(id, _)| id),

@@ -8,8 +8,10 @@ use crate::model::view::View;
 use crate::world::World;
 
 impl Generator {
-    pub(super) fn message(&mut self, dice: &mut Dice, view: &View) -> Option<Call> {
+    pub(super) fn message(&mut self, dice: &mut Dice, view: &View, world: &World) -> Option<Call> {
         let id = self.id("m");
+        // Now and then one that is as long as ids get.
+        let id = if dice.chance(3) { format!("{:é<1$}", id, (128 + id.len()) / 2) } else { id };
         let mut event = json!({"kind": "message", "id": id, "role": "user", "text": "hi"});
         match dice.below(10) {
             0..4 => {}
@@ -25,7 +27,11 @@ impl Generator {
             event["replaces"] = json!(id);
         }
         let event = self.mark(event);
-        Some(Call::Publish(plain(&user(dice), event)))
+        let mut publishing = plain(&user(dice), event);
+        if dice.chance(15) {
+            self.counted(&mut publishing, world);
+        }
+        Some(Call::Publish(publishing))
     }
 
     pub(super) fn stop(&mut self, dice: &mut Dice, view: &View, world: &World) -> Option<Call> {
@@ -48,8 +54,9 @@ impl Generator {
                 event["all"] = json!(true);
                 if dice.chance(70) {
                     // What somebody saw a while ago.
-                    let back = dice.below(30) as u64;
-                    event["seen"] = json!(world.model.tail().saturating_sub(back));
+                    // Or what nobody has seen yet.
+                    let back = dice.below(40) as u64;
+                    event["seen"] = json!((world.model.tail() + 10).saturating_sub(back));
                 }
             }
         }

@@ -251,7 +251,8 @@ impl Model {
             Some(_) => return,
         };
         let roots: Vec<String> = self.view().open_roots(agent).map(|run| run.id.clone()).collect();
-        let stem: String = text(message, "id").chars().take(100).collect();
+        let id = text(message, "id");
+        let stem = &id[..id.floor_char_boundary(100)];
         let mut number = 0;
         for run in roots {
             let id = loop {
