@@ -193,14 +193,17 @@ async fn an_input_whose_agent_always_crashes_expires_after_three_attempts() {
         let address = place.address();
         log::until(address, "s", |events| log::find(events, "input.state", "id", "poison").cloned())
     });
-    while !expired.is_finished() {
-        let mut agent = place.agent(&["--crash"]).await;
-        // It dies of its work, or has none any more.
-        tokio::select! {
-            _ = agent.wait() => {}
-            () = tokio::time::sleep(LEASE) => agent.kill().await.unwrap(),
+    let crashes = async {
+        while !expired.is_finished() {
+            let mut agent = place.agent(&["--crash"]).await;
+            // It dies of its work, or has none any more.
+            tokio::select! {
+                _ = agent.wait() => {}
+                () = tokio::time::sleep(LEASE) => agent.kill().await.unwrap(),
+            }
         }
-    }
+    };
+    eventually("the input expires", crashes).await;
     assert_eq!(expired.await.unwrap()["state"], "expired");
     let events = place.log().await;
     let outcomes: Vec<&Value> = events
