@@ -1,7 +1,8 @@
 //! What a session's actor shares with everybody who reads it.
 
+use std::collections::VecDeque;
 use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use durable_sessions_protocol::id::{LogId, SessionId};
 use durable_sessions_protocol::offset::Offset;
@@ -11,12 +12,17 @@ use super::chunk::Chunk;
 use super::ring::Ring;
 use crate::log::LogStore;
 
+/// Merged chunks that a session keeps, each of a frame.
+const MERGED_MAX_CHUNKS: usize = 4;
+
 /// The durable part of an open session.
 pub(super) struct Live {
     id: SessionId,
     log: LogId,
     store: Arc<dyn LogStore>,
     ring: RwLock<Ring>,
+    /// Merged chunks that were made last, newest first: many join at once, and from the start.
+    merged: Mutex<VecDeque<Arc<Chunk>>>,
     tail: watch::Sender<Offset>,
     closed: std::sync::atomic::AtomicBool,
 }
@@ -28,6 +34,7 @@ impl Live {
             log,
             store,
             ring: RwLock::default(),
+            merged: Mutex::default(),
             tail: watch::Sender::new(tail),
             closed: false.into(),
         }
@@ -82,6 +89,24 @@ impl Live {
     pub(super) fn newest(&self, after: Offset, max_bytes: usize) -> Option<Arc<Chunk>> {
         let ring = self.ring.read().unwrap_or_else(PoisonError::into_inner);
         ring.newest(after, max_bytes)
+    }
+
+    /// A merged chunk of the events after the cursor, if one was made lately that is as large as may
+    /// be, or goes as far as the tail.
+    pub(super) fn merged(&self, after: Offset, max_bytes: usize) -> Option<Arc<Chunk>> {
+        let is_as_good = |chunk: &&Arc<Chunk>| {
+            let is_full = chunk.bytes() > max_bytes / 2 || chunk.last() == self.tail();
+            chunk.first() == after.next() && chunk.bytes() <= max_bytes && is_full
+        };
+        let merged = self.merged.lock().unwrap_or_else(PoisonError::into_inner);
+        merged.iter().find(is_as_good).map(Arc::clone)
+    }
+
+    /// Keeps a merged chunk for others who stand where its reader stood.
+    pub(super) fn keep_merged(&self, chunk: &Arc<Chunk>) {
+        let mut merged = self.merged.lock().unwrap_or_else(PoisonError::into_inner);
+        merged.truncate(MERGED_MAX_CHUNKS - 1);
+        merged.push_front(Arc::clone(chunk));
     }
 
     /// Ends all readers: what the actor knew can no longer be trusted.

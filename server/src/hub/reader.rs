@@ -78,7 +78,9 @@ impl Reader {
             return Ok(None);
         }
         let chunk = if self.merges && tail.since(self.cursor) >= MERGE_MIN_EVENTS {
-            match self.live.newest(self.cursor, max_bytes) {
+            let live = &self.live;
+            let made = live.newest(self.cursor, max_bytes);
+            match made.or_else(|| live.merged(self.cursor, max_bytes)) {
                 Some(chunk) => Some(chunk),
                 None => self.merged(tail, max_bytes).await?,
             }
@@ -136,6 +138,68 @@ impl Reader {
         }
         let events: Vec<String> = merge.into_events().collect();
         let texts = events.iter().map(String::as_str);
-        Ok(Some(Arc::new(Chunk::covering(session, self.cursor.next(), last, texts))))
+        let chunk = Arc::new(Chunk::covering(session, self.cursor.next(), last, texts));
+        self.live.keep_merged(&chunk);
+        Ok(Some(chunk))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use durable_sessions_protocol::id::{LogId, SessionId};
+
+    use super::*;
+    use crate::log::{Batch, LogStore, MemoryStore, Record};
+
+    /// Deltas of one part.
+    fn deltas(first: u64, count: u64) -> Vec<Record> {
+        let delta = |n: u64| {
+            Record {
+            json: format!(r#"{{"offset":{n},"at":0,"kind":"delta","run":"r","message":"m","text":"0123456789"}}"#).into(),
+            grant: 0,
+            seq: 0,
+        }
+        };
+        (first..first + count).map(delta).collect()
+    }
+
+    async fn live(count: u64) -> Arc<Live> {
+        let store = Arc::new(MemoryStore::new());
+        let (session, log) = (SessionId::parse("s").unwrap(), LogId::parse("l").unwrap());
+        let batch = Batch { events: deltas(1, count), ..Batch::default() };
+        store.append(&session, &log, Offset::ZERO, batch).await.unwrap();
+        Arc::new(Live::new(session, log, store, Offset::new(count).unwrap()))
+    }
+
+    async fn next(reader: &mut Reader, max_bytes: usize) -> Arc<Chunk> {
+        reader.poll_page(max_bytes).await.unwrap().unwrap()
+    }
+
+    #[tokio::test]
+    async fn readers_who_join_together_share_what_was_merged_once() {
+        let live = live(20_000).await;
+        let reader = || Reader::new(Arc::clone(&live), Offset::ZERO).merging(true);
+        let (mut one, mut two) = (reader(), reader());
+        for _ in 0..3 {
+            let chunk = next(&mut one, 60_000).await;
+            assert!(Arc::ptr_eq(&chunk, &next(&mut two, 60_000).await));
+        }
+        // Who has less room gets what fits, and who has more is not held back.
+        let (mut narrow, mut wide) = (reader(), reader());
+        assert!(next(&mut narrow, 1_000).await.bytes() <= 1_000);
+        assert!(next(&mut wide, 200_000).await.bytes() > 150_000);
+    }
+
+    #[tokio::test]
+    async fn what_was_merged_up_to_an_earlier_tail_is_merged_anew() {
+        let live = live(20).await;
+        let reader = || Reader::new(Arc::clone(&live), Offset::ZERO).merging(true);
+        assert_eq!(next(&mut reader(), 60_000).await.last().as_u64(), 20);
+        let more = deltas(21, 1);
+        let batch = Batch { events: more.clone(), ..Batch::default() };
+        live.store().append(live.id(), live.log(), live.tail(), batch).await.unwrap();
+        let texts = more.iter().map(|record| chunk::text(&record.json));
+        live.publish(vec![Chunk::new(live.id(), live.tail().next(), texts).unwrap()]);
+        assert_eq!(next(&mut reader(), 60_000).await.last().as_u64(), 21);
     }
 }
