@@ -231,10 +231,10 @@ impl Actor {
     fn let_go(&mut self, now: u64) -> LettingGo {
         self.idle_at = self.hub.idle_at(now);
         let Some(leases) = self.state.leases() else { return LettingGo::Stays };
-        if !self.hub.is_unused(&self.live, &self.mailbox) {
-            return LettingGo::Stays;
-        }
         if self.checkpoints.is_worth_it_at_the_end() {
+            if !self.hub.is_unused(&self.live, &self.mailbox) {
+                return LettingGo::Stays;
+            }
             // Once it is written this looks again at once.
             self.idle_at = now;
             let checkpoint = Some(self.checkpoint());
