@@ -40,12 +40,14 @@ fn cut(whole: &Transcript, events: &[Value], from: usize, to: usize) -> Value {
     }
     json["unlisted"] = unlisted.into();
     json["messages"] = json["messages"].as_array().unwrap()[from..to].into();
+    let behind = json!(whole.offset().next());
     let begins = |event: &Value| {
         let first = &whole.messages()[from].id;
         event["id"] == **first || event["message"] == **first
     };
     json["first"] = match from {
         0 => json!(1),
+        _ if from == whole.messages().len() => behind,
         _ => events.iter().find(|event| begins(event)).unwrap()["offset"].clone(),
     };
     json["hasOlder"] = (from > 0).into();
@@ -64,6 +66,40 @@ proptest! {
             events[split..].iter().for_each(|event| transcript.apply(event));
             prop_assert_eq!(transcript.to_json(), whole.to_json(), "split at {}", split);
             prop_assert_eq!(transcript.snapshot(), whole.snapshot(), "split at {}", split);
+        }
+    }
+
+    #[test]
+    fn the_fold_of_the_rest_takes_in_the_fold_of_the_beginning_at_any_event(log in log()) {
+        let events = values(&log);
+        let whole = fold(&events);
+        let order = |id: &str| {
+            events.iter().position(|event| event["id"] == *id || event["message"] == *id).unwrap()
+        };
+        for split in 0..=events.len() {
+            let then = fold(&events[..split]);
+            let count = then.messages().len();
+            // Nothing of the beginning but what is still written to.
+            let mut rest = Transcript::resume(&cut(&then, &events, count, count)).unwrap();
+            let mut behind = Vec::new();
+            for event in &events[split..] {
+                if rest.names_older(event) {
+                    behind.push(event);
+                }
+                rest.apply(event);
+            }
+            if count > 0 {
+                if rest.older(&cut(&then, &events, 0, count)) {
+                    behind.into_iter().for_each(|event| rest.apply(event));
+                } else {
+                    // It was hidden, or its run has ended: the beginning as of now is taken.
+                    let begun =
+                        whole.messages().partition_point(|message| order(&message.id) < split);
+                    let beginning = cut(&whole, &events, 0, begun);
+                    prop_assert!(rest.older(&beginning), "split at {}", split);
+                }
+            }
+            prop_assert_eq!(rest.to_json(), whole.to_json(), "split at {}", split);
         }
     }
 
