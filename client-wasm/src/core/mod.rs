@@ -52,7 +52,7 @@ pub use ledger::{Errand, Ledger, NextSteer};
 pub use output::{Cargo, Output, Role, SessionStatus, Status};
 use serve::Serve;
 use session::{Requests, Sending, Session, Taking};
-use tabs::{Link, Tabs};
+use tabs::{Link, SHARES, Tabs};
 pub use writer::{PartName, RunEnd, Started};
 
 /// A client of one server: one connection, many sessions.
@@ -248,15 +248,16 @@ impl<N: Node + Clone> Client<N> {
             Input::Network { online } => self.connection.network(now, online, out),
             Input::Reconnect => self.reconnect(now),
             Input::Close => self.end(),
-            Input::Group { group } if !self.connection.is_closed() => {
+            Input::Group { group } if SHARES && !self.connection.is_closed() => {
                 self.tabs.group(now, group, out);
             }
             Input::Group { .. } => {}
-            Input::Locked => self.tabs.locked(now, out),
-            Input::LockLost => self.tabs.lock_lost(now, out),
-            Input::Message { head, cargo } => {
+            Input::Locked if SHARES => self.tabs.locked(now, out),
+            Input::LockLost if SHARES => self.tabs.lock_lost(now, out),
+            Input::Message { head, cargo } if SHARES => {
                 self.message(now, &head, cargo);
             }
+            Input::Locked | Input::LockLost | Input::Message { .. } => {}
             Input::Resend { tab, session, id, log, event } => {
                 if self.tabs.is_gone(&tab) {
                     self.resend(now, session, id, log, event);

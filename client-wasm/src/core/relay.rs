@@ -7,6 +7,7 @@ use durable_sessions_protocol::offset::Position;
 use super::frames::Frame;
 use super::output::{Cargo, Output};
 use super::read::Read;
+use super::tabs::SHARES;
 use super::{Asked, Client, Pending, find, forget_done, record};
 
 impl<N: Node + Clone> Client<N> {
@@ -236,6 +237,9 @@ impl<N: Node + Clone> Client<N> {
 
     /// Beats, or tells the leader that this tab is here, when it is time.
     pub(super) fn speak_up(&mut self, now: u64) {
+        if !SHARES {
+            return;
+        }
         let head = if self.tabs.takes_beat(now) {
             self.beat()
         } else if self.tabs.takes_here(now) {

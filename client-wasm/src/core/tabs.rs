@@ -23,6 +23,10 @@ use super::liveness::Deadline;
 use super::output::{Cargo, Output, Role};
 use leader::Leader;
 
+/// Whether there are tabs to share a connection with. The browser's module for agents has none, and
+/// goes without most of what they take.
+pub(super) const SHARES: bool = cfg!(not(all(target_arch = "wasm32", feature = "agent")));
+
 /// A client's place among the tabs of its browser.
 #[derive(Debug)]
 pub(super) struct Tabs {
@@ -141,7 +145,7 @@ impl Tabs {
     }
 
     pub(super) const fn leads(&self) -> bool {
-        matches!(self.state, State::Leader { .. })
+        SHARES && matches!(self.state, State::Leader { .. })
     }
 
     /// Whether others depend on this leader.
@@ -159,7 +163,7 @@ impl Tabs {
 
     /// The leader's socket, for a follower.
     pub(super) fn link(&self) -> Option<Link> {
-        let leader = self.leader()?;
+        let leader = self.leader().filter(|_| SHARES)?;
         let (tab, number) = (leader.tab.clone(), leader.number);
         Some(Link::Leader { tab, number, socket: leader.socket? })
     }
