@@ -118,11 +118,12 @@ impl State {
     fn check_room(&self, drafts: &[Draft]) -> Result<(), Problem> {
         let (mut inputs, mut steers, mut asks) = (0, Vec::new(), Vec::new());
         for draft in drafts {
-            match &draft.event {
-                Event::Message(message) if self.addressee(message).is_some() => inputs += 1,
-                Event::Steer(steer) => steers.push(&steer.run),
-                Event::RunSuspended(suspended) => asks.push(&suspended.run),
-                _ => {}
+            if let Event::Message(message) = &draft.event {
+                inputs += usize::from(self.addressee(message).is_some());
+            } else if let Event::Steer(steer) = &draft.event {
+                steers.push(&steer.run);
+            } else if let Event::RunSuspended(suspended) = &draft.event {
+                asks.push(&suspended.run);
             }
         }
         let is_full = |waiting: &[&Id], has: fn(&Run) -> usize| {
@@ -311,11 +312,9 @@ impl State {
 }
 
 fn is_stop(event: &Event) -> bool {
-    match event {
-        Event::StopRequested(_) => true,
-        Event::Message(message) => message.if_running == Some(IfRunning::Interrupt),
-        _ => false,
-    }
+    let interrupts = |message: &Message| message.if_running == Some(IfRunning::Interrupt);
+    matches!(event, Event::StopRequested(_))
+        || matches!(event, Event::Message(message) if interrupts(message))
 }
 
 fn run_of(event: &Event) -> Option<&Id> {
