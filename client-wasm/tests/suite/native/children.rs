@@ -2,7 +2,7 @@
 
 use durable_sessions_client::core::StopTarget;
 use durable_sessions_client::native::{Run, RunError, Serve};
-use durable_sessions_protocol::fold::RunState;
+use durable_sessions_protocol::fold::{self, RunState};
 use durable_sessions_protocol::id::Id;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -119,4 +119,38 @@ async fn a_child_that_fails_or_is_stopped_alone_fails_and_its_parent_may_go_on()
     assert_eq!(ended(&user, 0).await, (RunState::Completed, said));
     assert_eq!(ended(&user, 1).await.0, RunState::Failed);
     assert_eq!(ended(&user, 2).await.0, RunState::Stopped);
+}
+
+#[tokio::test]
+async fn a_stop_while_children_come_and_go_is_a_stop_whoever_hears_of_it_first() {
+    let host = Host::start().await;
+    let (told, mut heard) = mpsc::unbounded_channel();
+    let _worker = host.agent().serve("assistant", Serve::default(), move |run| {
+        let told = told.clone();
+        async move {
+            run.write("working").await?;
+            let last = loop {
+                let child = run.child("short", async |_| Ok(None)).await;
+                if child.is_err() {
+                    break child;
+                }
+            };
+            told.send(last.map_err(|error| error.to_string()))?;
+            Ok(None)
+        }
+    });
+    let user = host.user().await;
+    for _ in 0..20 {
+        user.send("work").await.unwrap();
+        let run = until(&user, |transcript| {
+            let is_open = |run: &&fold::Run| !run.state.has_ended() && run.agent == "assistant";
+            let open = transcript.runs().iter().find(is_open)?;
+            let has_children = transcript.runs().last()?.agent == "short";
+            has_children.then(|| open.id.clone())
+        })
+        .await;
+        user.stop(StopTarget::Run(Id::parse(&run).unwrap())).await.unwrap();
+        let last = timeout(PATIENCE, heard.recv()).await.unwrap().unwrap();
+        assert_eq!(last, Err(RunError::Stopped.to_string()));
+    }
 }
