@@ -10,6 +10,7 @@ use durable_sessions_protocol::event::{Draft, Principal};
 use durable_sessions_protocol::frame::ProducerSeq;
 use durable_sessions_protocol::id::{Id, SessionId};
 use durable_sessions_protocol::offset::Offset;
+use tokio::sync::oneshot;
 
 use super::{Hub, HubConfig, Publish, Published, Refusal, Session, Writer};
 use crate::log::LogStore;
@@ -36,12 +37,19 @@ async fn open_with(
     (Hub::open(Arc::<_>::clone(store) as Arc<dyn LogStore>, config.clone()).await.unwrap(), config)
 }
 
+type Answer = Result<Published, Refusal>;
+
 /// An event of the worker, over HTTP.
-async fn publish(
+async fn publish(session: &Session, producer: Option<(&str, u64)>, event: &str) -> Answer {
+    ask(session, producer, event).await.await.expect("an answer")
+}
+
+/// The same without waiting for the answer.
+async fn ask(
     session: &Session,
     producer: Option<(&str, u64)>,
     event: &str,
-) -> Result<Published, Refusal> {
+) -> oneshot::Receiver<Answer> {
     let publish = Publish {
         writer: Writer { principal: Principal::parse("agent/w").unwrap(), connection: None },
         log: None,
@@ -49,7 +57,7 @@ async fn publish(
         declare_epoch: true,
         drafts: Ok(vec![Draft::parse(event).unwrap()]),
     };
-    session.publish(publish).await.await.expect("an answer")
+    session.publish(publish).await
 }
 
 fn data(id: &str) -> String {

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use durable_sessions_protocol::event::Principal;
 
 use super::super::{Device, Writer};
-use super::{data, open, open_with, pass, publish, read_all, session};
+use super::{ask, data, open, open_with, pass, publish, read_all, session};
 use crate::log::{LogStore, MemoryStore};
 
 const MINUTE_MS: u64 = 60_000;
@@ -130,6 +130,27 @@ async fn a_checkpoint_that_fails_at_the_end_costs_nothing_but_a_reopening() {
     let handle = hub.session(&session("s")).await.unwrap();
     assert_eq!(read_all(&handle).await.len(), 100);
     publish(&handle, None, &data("more")).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_asked_while_a_session_is_about_to_leave_is_answered() {
+    let store = Arc::new(MemoryStore::new());
+    let (hub, config) = open(&store).await;
+    let handle = hub.session(&session("s")).await.unwrap();
+    for number in 0..100 {
+        publish(&handle, None, &data(&number.to_string())).await.unwrap();
+    }
+    drop(handle);
+    store.hold_sync();
+    pass(2 * MINUTE_MS).await;
+    assert_eq!((store.waiting(), config.sessions.value()), (1, 1), "its checkpoint is on the way");
+    let handle = hub.live(&session("s")).unwrap();
+    let answer = ask(&handle, None, &data("late")).await;
+    drop(handle);
+    store.release_sync();
+    assert_eq!(answer.await.expect("an answer").unwrap().first.as_u64(), 101);
+    pass(2 * MINUTE_MS).await;
+    assert_eq!(config.sessions.value(), 0);
 }
 
 /// How often the sessions of a test have to leave and come back before it has shown anything.
