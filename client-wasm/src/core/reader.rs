@@ -55,7 +55,7 @@ impl Reader {
         if self.ahead >= READER_MAX_EVENTS {
             return None;
         }
-        // Pages are never joined.
+        // Pages are joined for who asks for that.
         let is_joined =
             !self.merge && last > self.cursor.offset() && !is_dense(first, last, events);
         let step = if is_joined { Step::Gap } else { self.cursor.step(first, last, events) };
@@ -108,7 +108,7 @@ impl Reader {
             return None;
         }
         self.fetch = Fetch::Asked;
-        Some(fetch_frame(session, log, self.cursor.offset()))
+        Some(fetch_frame(session, log, self.cursor.offset(), self.merge))
     }
 
     pub(super) fn timeout(&self) -> Option<u64> {
@@ -119,12 +119,15 @@ impl Reader {
     }
 }
 
-/// Reads on after an offset.
-pub(super) fn fetch_frame(session: &SessionId, log: &LogId, after: Offset) -> Frame {
+/// Reads on after an offset, with deltas joined where that may be.
+pub(super) fn fetch_frame(session: &SessionId, log: &LogId, after: Offset, merge: bool) -> Frame {
     let mut frame = Frame::new("fetch");
     frame
         .text("session", session.as_str())
         .text("log", log.as_str())
         .number("after", after.as_u64());
+    if merge {
+        frame.raw("merge", "", "true", "");
+    }
     frame
 }

@@ -67,10 +67,8 @@ impl Session {
         let offset = self.cursor.offset();
         if is_follower && self.known > offset && !self.is_fetching {
             self.is_fetching = true;
-            let mut frame = fetch_frame(&self.id, log, offset);
-            if self.follow.is_none_or(|follow| follow.merge) {
-                frame.raw("merge", "", "true", "");
-            }
+            let merge = self.follow.is_none_or(|follow| follow.merge);
+            let frame = fetch_frame(&self.id, log, offset, merge);
             send(Sending::Fetch(Asker::Session), requests.next(), frame);
         }
         for reader in &mut self.readers {

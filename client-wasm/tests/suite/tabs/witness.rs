@@ -124,6 +124,8 @@ pub(super) struct Watch {
 #[derive(Debug)]
 pub(super) struct ReaderWatch {
     pub(super) at: u64,
+    /// Whether deltas may be joined for it.
+    pub(super) merges: bool,
     /// Given, and not consumed.
     pub(super) ahead: usize,
 }
@@ -179,6 +181,8 @@ impl Watch {
     ) {
         let reader = self.readers.get_mut(&reader).expect("a reader that was opened");
         record.continues(reader.at, first, last, events);
+        let is_joined = last.since(first) + 1 != events.len() as u64;
+        assert!(reader.merges || !is_joined, "joined deltas for who wants none");
         assert!(reader.ahead < READER_MAX_EVENTS, "{} events ahead", reader.ahead);
         reader.at = last.as_u64();
         reader.ahead += events.len();
