@@ -204,3 +204,20 @@ fn a_page_from_before_a_message_of_it_was_hidden_is_not_taken() {
     assert!(!fold.older(&cut(&then, &events, 0, 1), &mut |_| patches += 1));
     assert_eq!(patches, 2);
 }
+
+#[test]
+fn an_edit_of_an_older_page_hides_from_there_on() {
+    let say = |offset: u64, replaces: Option<&str>| {
+        let id = format!("m{offset}");
+        json!({"offset": offset, "kind": "message", "id": id, "role": "user", "text": "x", "replaces": replaces})
+    };
+    let events: Vec<Value> = (1..=6).map(|offset| say(offset, None)).collect();
+    let whole = fold(&events);
+    for (replaced, left) in [("m1", 0), ("m2", 1), ("m4", 3), ("m6", 5)] {
+        let mut transcript = Transcript::resume(&cut(&whole, &events, 4, 6)).unwrap();
+        assert!(transcript.older(&cut(&whole, &events, 2, 4)));
+        assert!(transcript.older(&cut(&whole, &events, 0, 2)));
+        transcript.apply(&say(7, Some(replaced)));
+        assert_eq!(transcript.messages().len(), left + 1, "{replaced}");
+    }
+}

@@ -157,6 +157,9 @@ fn joined_deltas_stand_at_the_first_ones_place_with_their_range_and_spelling() {
         r#"{"first":1,"offset":5,"at":1,"from":{"kind":"agent","id":"a"},"kind":"delta","run":"r","message":"m","part":0,"type":"text","text":"a\u00fc\"ß","end":true}"#
     );
     assert_eq!(merged[1..], [events[1].clone(), events[3].clone(), events[5].clone()]);
+    let joined_once = merge([&*delta(7, "r", "m", "a"), &*delta(8, "r", "m", "b")]);
+    let again = merge([&*joined_once[0], &*delta(9, "r", "m", "c")]);
+    assert_eq!(again.iter().map(|event| range(event)).collect::<Vec<_>>(), [(7, 9)]);
 }
 
 #[test]
