@@ -95,7 +95,14 @@ fn joined<'a>(patches: impl Iterator<Item = &'a Patch<Value>>) -> Vec<Patch<Valu
                 open.insert((*message, *part), out.len());
             }
             Patch::Truncate { .. } | Patch::Part { .. } => open.clear(),
-            _ => {}
+            Patch::Message { .. }
+            | Patch::MessageState { .. }
+            | Patch::Older { .. }
+            | Patch::Run { .. }
+            | Patch::RunState { .. }
+            | Patch::Ask { .. }
+            | Patch::Answered { .. }
+            | Patch::Title { .. } => {}
         }
         let mut patch = patch.clone();
         if let Patch::Append { part_type, .. } = &mut patch {
