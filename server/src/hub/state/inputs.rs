@@ -175,6 +175,25 @@ impl State {
         );
     }
 
+    /// What people asked and a message of theirs hides, as far as no run has claimed it.
+    pub(super) fn replaced_inputs(&self, message: &Message) -> impl Iterator<Item = &Id> {
+        let replaced = message.replaces.as_ref().filter(|_| message.run.is_none());
+        let from = replaced.and_then(|id| Some(self.messages.get(id)?.begun));
+        let waiting = from.map(|from| self.pending.range(from..)).into_iter().flatten();
+        waiting.map(|(_, id)| id).filter(|id| {
+            let is_asked = |input: &Input| input.parent.is_none();
+            **id != message.id && self.inputs.get(*id).is_some_and(is_asked)
+        })
+    }
+
+    /// Nobody asks any more what was replaced, and it must not hold up what is asked instead.
+    pub(super) fn cancel_replaced(&mut self, message: &Message, now: u64) {
+        let replaced: Vec<Id> = self.replaced_inputs(message).cloned().collect();
+        for id in replaced {
+            self.end_input(&id, InputFate::Stopped, now);
+        }
+    }
+
     /// The agent a message is for; `None` for a note or an agent's answer.
     pub(super) fn addressee<'a>(&'a self, message: &'a Message) -> Option<&'a Id> {
         match &message.to {

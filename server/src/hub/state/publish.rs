@@ -239,6 +239,9 @@ impl State {
         if let Event::RunEnded(ended) = &draft.event {
             self.expire_steers(&ended.run, now);
         }
+        if let Event::Message(message) = &draft.event {
+            self.cancel_replaced(message, now);
+        }
         Ok(Published { first: offset, last: offset, duplicate: false, receipt: None })
     }
 

@@ -96,7 +96,7 @@ impl State {
     }
 
     fn check_new_message(&self, message: &Message) -> Result<(), Problem> {
-        if self.messages.contains_key(&message.id) {
+        if self.messages.contains_key(&message.id) || self.steers.contains_key(&message.id) {
             return Err(taken(&message.id));
         }
         match &message.replaces {
@@ -216,6 +216,7 @@ impl State {
     fn check_message_of(&self, message: &Id, run: &Id) -> Result<(), Problem> {
         match self.messages.get(message) {
             Some(info) if info.run.as_ref() != Some(run) => Err(taken(message)),
+            None if self.steers.contains_key(message) => Err(taken(message)),
             _ => Ok(()),
         }
     }

@@ -23,6 +23,9 @@ pub(super) struct Steer {
 
 impl State {
     pub(super) fn check_steer(&self, steer: &event::Steer) -> Result<(), Problem> {
+        if self.messages.contains_key(&steer.id) {
+            return Err(taken(&steer.id));
+        }
         let run = self.runs.get(&steer.run).ok_or_else(|| not_found("run", &steer.run))?;
         if run.ended.is_some() {
             return Err(run_ended(&steer.run));

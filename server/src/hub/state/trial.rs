@@ -53,6 +53,10 @@ impl Trial {
     }
 
     fn touch(&mut self, state: &State, event: &Event) {
+        if let Event::Message(message) = event {
+            let replaced = state.replaced_inputs(message);
+            self.inputs.extend(replaced.map(|id| (id.clone(), state.inputs.get(id).cloned())));
+        }
         let (run, message, input) = match event {
             Event::Message(message) => (message.run.as_ref(), Some(&message.id), Some(&message.id)),
             Event::RunStarted(started) => (Some(&started.run), None, started.in_reply_to.as_ref()),

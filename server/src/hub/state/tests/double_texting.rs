@@ -126,3 +126,36 @@ fn a_message_that_interrupts_may_have_the_longest_id_there_is() {
         assert!(bench.log().iter().any(|event| event.starts_with(&stop)));
     }
 }
+
+#[test]
+fn what_an_edit_hides_is_not_answered_any_more() {
+    let mut bench = at_work();
+    bench.asked("m2", "").unwrap();
+    bench.asked("m3", r#","to":"helper""#).unwrap();
+    bench.delegated("assistant", "r1", "d2", "helper").unwrap();
+    bench.asked("m4", r#","replaces":"m2""#).unwrap();
+    let log = bench.log();
+    let stopped = |id: &str| format!(r#"{{"kind":"input.state","id":"{id}","state":"stopped"}}"#);
+    assert_eq!(log[log.len() - 2..], [stopped("m2"), stopped("m3")]);
+    bench.kill();
+    // What a run has claimed or delegated goes on.
+    bench.said("assistant", "r1", "x").unwrap();
+    assert_eq!(bench.offered(), ["d2 to helper"]);
+    bench.ended("assistant", "r1").unwrap();
+    assert_eq!(bench.offered(), ["d2 to helper", "m4 to assistant"]);
+    // An edit of what is hidden already hides the edit before it.
+    bench.asked("m5", r#","replaces":"m2""#).unwrap();
+    assert_eq!(bench.last_event(), stopped("m4"));
+}
+
+#[test]
+fn a_refused_publish_cancels_nothing() {
+    let mut bench = Bench::new();
+    bench.asked("m1", "").unwrap();
+    let user = super::writer("user/ann", None);
+    let edit = r#"{"kind":"message","id":"m2","role":"user","text":"hi","replaces":"m1"}"#;
+    let unknown = r#"{"kind":"steer","id":"s","run":"r9","text":"x"}"#;
+    let together = bench.publish(&user, Some(("p", 0, 0)), &[edit, unknown]);
+    assert_eq!(code(together), ErrorCode::NotFound);
+    assert_eq!((bench.offered(), bench.log().len()), (vec!["m1 to assistant".to_owned()], 1));
+}

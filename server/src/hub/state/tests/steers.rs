@@ -107,3 +107,13 @@ fn only_so_many_steers_wait_for_a_run() {
     used(&mut bench, "agent/a", "s0").unwrap();
     steered(&mut bench, "more", "r1").unwrap();
 }
+
+#[test]
+fn a_steer_and_a_message_share_no_id() {
+    let mut bench = running();
+    bench.said("a", "r1", "x").unwrap();
+    assert_eq!(code(steered(&mut bench, "r1-m", "r1")), ErrorCode::IdConflict);
+    steered(&mut bench, "s1", "r1").unwrap();
+    let delta = r#"{"kind":"delta","id":"y","run":"r1","message":"s1","text":"x"}"#;
+    assert_eq!(code(bench.act("agent/a", delta)), ErrorCode::IdConflict);
+}
