@@ -168,6 +168,10 @@ impl Model {
         let view = self.view();
         events.iter().any(|event| {
             let run = text(event, "run");
+            // What is sent to a run that is not there is refused for that.
+            if view.run(run).is_none() {
+                return false;
+            }
             let new = |kind: &str| {
                 events.iter().filter(|it| it["kind"] == kind && it["run"] == run).count()
             };
