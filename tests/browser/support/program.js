@@ -31,7 +31,7 @@ export class Program {
     const program = new Program();
     program.name = name;
     // Only what the test says: nothing of this shell's.
-    const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("DURABLE_")));
+    const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(DURABLE|OPENAI)_/.test(name)));
     program.#child = spawn(programPath(name), words, { env, stdio: ["ignore", "pipe", "pipe"] });
     createInterface({ input: program.#child.stderr }).on("line", (line) => program.#said.push(line));
     const lines = createInterface({ input: program.#child.stdout });

@@ -69,7 +69,7 @@ impl Approval {
             "title": format!("Approve {} of spend?", self.text),
             "detail": format!("{}. Nothing is spent before you approve.", self.detail),
             "confirm": "Approve",
-            "cancel": "Not now",
+            "decline": "Not now",
             "amount": {"value": value, "unit": self.unit, "text": self.text},
         })
     }
