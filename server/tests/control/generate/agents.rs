@@ -105,7 +105,7 @@ impl Generator {
             }
             0..28 => {
                 let message = match dice.below(20) {
-                    0 => dice.pick(&view.messages).map_or_else(|| self.id("a"), |(id, _)| id),
+                    0 => dice.pick(&view.messages).map_or_else(|| self.id("a"), |(id, ..)| id),
                     1 => self.id("a"),
                     _ => format!("a-{run}"),
                 };

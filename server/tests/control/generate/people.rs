@@ -23,7 +23,7 @@ impl Generator {
                 json!(dice.pick(&["queue", "parallel", "interrupt", "interrupt", "reject"])?);
         }
         if dice.chance(6) {
-            let id = dice.pick(&view.messages).map_or("none".to_owned(), |(id, _)| id);
+            let id = dice.pick(&view.messages).map_or("none".to_owned(), |(id, ..)| id);
             event["replaces"] = json!(id);
         }
         let event = self.mark(event);
@@ -43,7 +43,7 @@ impl Generator {
                 event["run"] = json!(run.map_or("none".to_owned(), |run| run.id));
             }
             13..16 => {
-                let message = dice.pick(&view.messages).map_or("none".to_owned(), |(id, _)| id);
+                let message = dice.pick(&view.messages).map_or("none".to_owned(), |(id, ..)| id);
                 event["message"] = json!(message);
             }
             16..18 => {

@@ -223,6 +223,11 @@ impl Model {
             "message" | "delta" | "data" | "run.suspended" => {
                 if let Some(run) = event["run"].as_str() {
                     self.hold(run, who, now);
+                } else if let Some(replaced) = event["replaces"].as_str() {
+                    let view = self.view();
+                    for input in view.replaced(replaced).filter(|it| it.offset != offset) {
+                        self.write_fate(&input.id, "stopped", now);
+                    }
                 }
             }
             "run.ended" => self.after_end(&before, text(event, "run"), now),

@@ -83,8 +83,8 @@ pub(crate) struct View {
     pub(crate) inputs: Vec<Input>,
     pub(crate) steers: Vec<Steer>,
     pub(crate) asks: Vec<Ask>,
-    /// Messages and the run that writes each.
-    pub(crate) messages: Vec<(String, Option<String>)>,
+    /// Messages, the run that writes each, and the offset at which each began.
+    pub(crate) messages: Vec<(String, Option<String>, u64)>,
     pub(crate) title: Option<String>,
 }
 
@@ -110,7 +110,7 @@ impl View {
                 // An agent has to say whom it asks; a user who names nobody asks the default agent.
                 let default = (by.is_none() && event.get("to").is_none()).then_some("assistant");
                 let agent = event["to"].as_str().or(default).map(str::to_owned);
-                self.message(&id, by.as_deref());
+                self.message(&id, by.as_deref(), offset);
                 if let Some(agent) = agent {
                     self.inputs.push(Input {
                         id,
@@ -124,10 +124,10 @@ impl View {
                     });
                 }
             }
-            "delta" => self.message(text(event, "message"), event["run"].as_str()),
+            "delta" => self.message(text(event, "message"), event["run"].as_str(), offset),
             "data" => {
                 if let Some(message) = event["message"].as_str() {
-                    self.message(message, event["run"].as_str());
+                    self.message(message, event["run"].as_str(), offset);
                 }
             }
             "run.started" => {
@@ -222,9 +222,9 @@ impl View {
         }
     }
 
-    fn message(&mut self, id: &str, run: Option<&str>) {
-        if !self.messages.iter().any(|(known, _)| known == id) {
-            self.messages.push((id.to_owned(), run.map(str::to_owned)));
+    fn message(&mut self, id: &str, run: Option<&str>, offset: u64) {
+        if !self.messages.iter().any(|(known, ..)| known == id) {
+            self.messages.push((id.to_owned(), run.map(str::to_owned), offset));
         }
     }
 
@@ -264,7 +264,14 @@ impl View {
 
     /// `None`: there is no such message; `Some(None)`: a user wrote it.
     pub(crate) fn writer_of(&self, message: &str) -> Option<Option<String>> {
-        self.messages.iter().find(|(id, _)| id == message).map(|(_, run)| run.clone())
+        self.messages.iter().find(|(id, ..)| id == message).map(|(_, run, _)| run.clone())
+    }
+
+    /// DS-3.3: what people asked, waits, and is hidden by a message that replaces this one.
+    pub(crate) fn replaced(&self, message: &str) -> impl Iterator<Item = &Input> {
+        let found = self.messages.iter().find(|(id, ..)| id == message);
+        let begun = found.map_or(u64::MAX, |(.., offset)| *offset);
+        self.waiting().filter(move |input| input.by.is_none() && input.offset >= begun)
     }
 
     pub(crate) fn open(&self) -> impl Iterator<Item = &Run> {
