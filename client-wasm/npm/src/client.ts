@@ -110,7 +110,9 @@ export class ClientObject<A extends App = App> implements Client<A>, Port {
   }
 
   read(id: string, { last, before }: ReadOptions = {}): Promise<Transcript<A>> {
-    return this.#get(`sessions/${encodeURIComponent(id)}/transcript`, { last, before });
+    // Asked for by a number of messages it comes with what it takes to go on from it.
+    const all = before ? undefined : Number.MAX_SAFE_INTEGER;
+    return this.#get(`sessions/${encodeURIComponent(id)}/transcript`, { last: last ?? all, before });
   }
 
   async sessions({ prefix, after, limit }: ListOptions = {}): Promise<Listed> {

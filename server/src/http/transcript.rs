@@ -43,7 +43,11 @@ pub(super) async fn transcript(
     let session = app.hub.existing(&id).await?;
     check_log(&headers, &session)?;
     let part = session.part(wanted.last, before).await.ok_or_else(unavailable)?;
-    let body = fold(&session, &part).await?.to_string();
+    let transcript = fold(&session, &part).await?;
+    let is_part = wanted.last.is_some() || before.is_some();
+    let body =
+        if is_part { transcript.page(&part.shown, part.before) } else { transcript.to_json() };
+    let body = body.to_string();
     let headers = [(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-store")];
     let mut response = (headers, body).into_response();
     if let Ok(offset) = part.tail.to_http().parse() {
@@ -55,7 +59,7 @@ pub(super) async fn transcript(
     Ok(response)
 }
 
-async fn fold(session: &Session, part: &Part) -> Result<Value, Problem> {
+async fn fold(session: &Session, part: &Part) -> Result<Transcript, Problem> {
     let mut transcript = Transcript::part(session.log().clone(), part.first);
     for &at in &part.earlier {
         apply_one(session, at, &mut transcript).await?;
@@ -82,7 +86,7 @@ async fn fold(session: &Session, part: &Part) -> Result<Value, Problem> {
         transcript.apply(&json!({"kind": "stop.requested", "runs": part.stopping}));
     }
     transcript.advance(part.tail);
-    Ok(transcript.page(&part.shown, part.before))
+    Ok(transcript)
 }
 
 /// Reads a single event.
