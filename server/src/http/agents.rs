@@ -145,7 +145,9 @@ async fn claim(
 fn not_claimed(problem: Problem) -> Result<(), Problem> {
     if problem.code == ErrorCode::Draining {
         Err(draining())
-    } else if problem.status == StatusCode::UNPROCESSABLE_ENTITY.as_u16() {
+    } else if problem.status == StatusCode::UNPROCESSABLE_ENTITY.as_u16()
+        || problem.code == ErrorCode::RateLimited
+    {
         Ok(())
     } else {
         Err(problem)

@@ -45,8 +45,12 @@ pub(super) async fn transcript(
     let part = session.part(wanted.last, before).await.ok_or_else(unavailable)?;
     let transcript = fold(&session, &part).await?;
     let is_part = wanted.last.is_some() || before.is_some();
-    let body =
+    let mut body =
         if is_part { transcript.page(&part.shown, part.before) } else { transcript.to_json() };
+    if let Value::Object(fields) = &mut body {
+        // It may have been set before the part begins.
+        fields.insert("title".to_owned(), json!(part.title));
+    }
     let body = body.to_string();
     let headers = [(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-store")];
     let mut response = (headers, body).into_response();

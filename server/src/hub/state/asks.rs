@@ -64,9 +64,10 @@ impl State {
         self.asks.insert(suspended.ask.clone(), suspended.run.clone());
     }
 
-    pub(super) fn resumed(&mut self, resumed: &RunResumed) {
-        if let Some(run) = self.runs.get_mut(&resumed.run) {
-            run.asks.retain(|ask| ask.id != resumed.ask);
-        }
+    pub(super) fn resumed(&mut self, resumed: &RunResumed, at: Offset) {
+        let Some(run) = self.runs.get_mut(&resumed.run) else { return };
+        let answered = run.asks.iter().filter(|ask| ask.id == resumed.ask);
+        run.answered.extend(answered.map(|ask| (ask.offset, at)));
+        run.asks.retain(|ask| ask.id != resumed.ask);
     }
 }

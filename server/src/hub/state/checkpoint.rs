@@ -15,7 +15,7 @@ use super::State;
 use super::runs::Lease;
 
 /// To be raised with every change of what is written.
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 const HEAD_BYTES: usize = 1 + 8;
 
 /// Why a checkpoint is of no use.

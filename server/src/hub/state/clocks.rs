@@ -5,6 +5,7 @@ use durable_sessions_protocol::id::Id;
 use durable_sessions_protocol::limits::INPUT_MAX_ATTEMPTS;
 use durable_sessions_protocol::offset::Offset;
 
+use super::inputs::MessageInfo;
 use super::runs::{Lease, Owner, Run};
 use super::{State, Writer};
 
@@ -69,10 +70,13 @@ impl State {
         self.expire_steers(id, now);
         let out_of_tries =
             |id: &Id| self.inputs.get(id).is_some_and(|input| input.attempts >= INPUT_MAX_ATTEMPTS);
-        if outcome == Outcome::Lost
-            && let Some(input) = input.filter(out_of_tries)
-        {
+        let Some(input) = input.filter(|_| outcome == Outcome::Lost) else { return };
+        let is_hidden = |info: &MessageInfo| self.places.hides(info.begun);
+        if out_of_tries(&input) {
             self.end_input(&input, InputFate::Expired, now);
+        } else if self.messages.get(&input).is_some_and(is_hidden) {
+            // Nobody would see what another run makes of it.
+            self.end_input(&input, InputFate::Stopped, now);
         }
     }
 }

@@ -69,7 +69,7 @@ impl State {
                 }
             }
             Event::RunSuspended(suspended) => self.suspended(suspended, meta.now),
-            Event::RunResumed(resumed) => self.resumed(resumed),
+            Event::RunResumed(resumed) => self.resumed(resumed, meta.offset),
             Event::Steer(steer) => self.steered(steer, meta.offset),
         }
     }
@@ -106,6 +106,7 @@ impl State {
                 lease: Lease::Until(meta.now.saturating_add(lease_ms)),
                 lease_ms,
                 asks: Vec::new(),
+                answered: Vec::new(),
                 steers: Vec::new(),
             },
         );
@@ -118,6 +119,7 @@ impl State {
         run.ended = Some(ended.outcome);
         run.ended_at = Some(self.tail);
         run.asks.clear();
+        run.answered.clear();
         if ended.outcome == Outcome::Lost
             && let Some(id) = run.input.clone()
             && self.inputs.get(&id).is_some_and(|input| input.attempts < INPUT_MAX_ATTEMPTS)

@@ -175,15 +175,12 @@ impl State {
         );
     }
 
-    /// What people asked and a message of theirs hides, as far as no run has claimed it.
+    /// What a person's message hides, as far as no run has claimed it.
     pub(super) fn replaced_inputs(&self, message: &Message) -> impl Iterator<Item = &Id> {
         let replaced = message.replaces.as_ref().filter(|_| message.run.is_none());
         let from = replaced.and_then(|id| Some(self.messages.get(id)?.begun));
         let waiting = from.map(|from| self.pending.range(from..)).into_iter().flatten();
-        waiting.map(|(_, id)| id).filter(|id| {
-            let is_asked = |input: &Input| input.parent.is_none();
-            **id != message.id && self.inputs.get(*id).is_some_and(is_asked)
-        })
+        waiting.map(|(_, id)| id).filter(|id| **id != message.id)
     }
 
     /// Nobody asks any more what was replaced, and it must not hold up what is asked instead.

@@ -28,6 +28,11 @@ impl Places {
         self.hidden.push((from, at));
     }
 
+    /// Whether an edit hides the message that began at an offset.
+    pub(super) fn hides(&self, begun: Offset) -> bool {
+        self.hidden.iter().any(|(from, at)| (*from..*at).contains(&begun))
+    }
+
     /// As if nothing after an offset had been told.
     pub(super) fn undo(&mut self, tail: Offset) {
         self.begun.split_off(&tail.next());
@@ -65,6 +70,8 @@ pub struct Part {
     pub earlier: Vec<Offset>,
     /// Events after `until` that settle what is shown.
     pub later: Vec<Offset>,
+    /// The session's title.
+    pub title: Option<String>,
     /// Runs that were stopped and have not ended.
     pub stopping: Vec<Id>,
     /// Messages from before `first` that those runs write to, and which.
@@ -101,6 +108,7 @@ impl State {
             shown: BTreeSet::new(),
             earlier: Vec::new(),
             later: Vec::new(),
+            title: self.title.clone(),
             stopping: Vec::new(),
             left_out: Vec::new(),
         };
@@ -168,6 +176,10 @@ impl Part {
         if run.ended_at.is_none() && run.fence_until.is_some() {
             self.stopping.push(id.clone());
         }
+        let is_here = |asked: &Offset| (self.first..=self.until).contains(asked);
+        let answered = run.answered.iter().filter(|(asked, _)| is_here(asked));
+        let late = answered.map(|(_, answered)| *answered).filter(|at| *at > self.until);
+        self.later.extend(late.collect::<Vec<_>>());
         let asks = run.asks.iter().map(|ask| ask.offset);
         for at in asks.chain([run.started]).chain(run.ended_at) {
             if at < self.first {

@@ -22,6 +22,8 @@ use crate::log::Record;
 
 /// Inputs of one session that may wait for their agents. Beyond it: `rate_limited`.
 pub(super) const PENDING_MAX_INPUTS: usize = 1024;
+/// Open runs of one session. Beyond it: `rate_limited`.
+pub(super) const OPEN_MAX_RUNS: usize = 1024;
 /// Steers of one run without a fate, and its asks without an answer. Beyond it: `rate_limited`.
 pub(super) const RUN_MAX_WAITING: usize = 64;
 
@@ -116,10 +118,12 @@ impl State {
 
     /// What waits for agents and people is bounded.
     fn check_room(&self, drafts: &[Draft]) -> Result<(), Problem> {
-        let (mut inputs, mut steers, mut asks) = (0, Vec::new(), Vec::new());
+        let (mut inputs, mut runs, mut steers, mut asks) = (0, 0, Vec::new(), Vec::new());
         for draft in drafts {
             if let Event::Message(message) = &draft.event {
                 inputs += usize::from(self.addressee(message).is_some());
+            } else if let Event::RunStarted(_) = &draft.event {
+                runs += 1;
             } else if let Event::Steer(steer) = &draft.event {
                 steers.push(&steer.run);
             } else if let Event::RunSuspended(suspended) = &draft.event {
@@ -129,12 +133,16 @@ impl State {
         let is_full = |waiting: &[&Id], has: fn(&Run) -> usize| {
             waiting.iter().any(|run| {
                 let more = waiting.iter().filter(|other| *other == run).count();
-                self.runs.get(*run).is_some_and(|run| has(run) + more > RUN_MAX_WAITING)
+                self.runs.get(*run).map_or(0, has) + more > RUN_MAX_WAITING
             })
         };
         let full = if inputs > 0 && self.pending.len() + inputs > PENDING_MAX_INPUTS {
             format!(
                 "at most {PENDING_MAX_INPUTS} messages may wait for an agent: send again when it has taken some"
+            )
+        } else if runs > 0 && self.open.len() + runs > OPEN_MAX_RUNS {
+            format!(
+                "at most {OPEN_MAX_RUNS} runs of a session may be open: start it when one has ended"
             )
         } else if is_full(&steers, |run| run.steers.len()) {
             format!(
@@ -266,9 +274,10 @@ impl State {
             (Some(IfRunning::Interrupt), Some(agent)) => agent.clone(),
             _ => return Ok(()),
         };
+        let mut stops = 0;
         for run in self.open_roots(&agent) {
             let stop = StopRequested {
-                id: self.stop_id(&message.id)?,
+                id: self.stop_id(&message.id, &mut stops)?,
                 target: StopTarget::Run(run),
                 cascade: true,
                 reason: None,
@@ -281,10 +290,11 @@ impl State {
     }
 
     /// A free id that anyone would find who replays the log.
-    fn stop_id(&self, message: &Id) -> Result<Id, Problem> {
+    fn stop_id(&self, message: &Id, last: &mut u64) -> Result<Id, Problem> {
         let id = message.as_str();
         let stem = id.get(..id.floor_char_boundary(INTERRUPT_STEM_BYTES)).unwrap_or(id);
-        let ids = (1_u64..).filter_map(|n| Id::parse(&format!("{stem}.{n}")).ok());
+        let numbers = (*last + 1..).inspect(|n| *last = *n);
+        let ids = numbers.filter_map(|n| Id::parse(&format!("{stem}.{n}")).ok());
         let mut free = ids.filter(|id| !self.acts.is_taken(&(Class::Act, id.clone())));
         free.next().ok_or_else(|| taken(message))
     }

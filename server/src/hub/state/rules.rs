@@ -92,6 +92,9 @@ impl State {
             ));
         }
         self.check_open(writer, stream, run)?;
+        if self.addressee(message).is_some() {
+            self.check_depth(run)?;
+        }
         self.check_new_message(message)
     }
 
@@ -145,11 +148,17 @@ impl State {
         }
     }
 
+    /// Whether there is room for a run below.
+    fn check_depth(&self, run: &Id) -> Result<(), Problem> {
+        if self.line(run).count() < RUN_MAX_LEVELS {
+            return Ok(());
+        }
+        Err(invalid(format!("a run stands at most {RUN_MAX_LEVELS} levels deep")))
+    }
+
     /// Nothing begins below a stop, and no line of runs grows for ever.
     fn check_parent(&self, parent: &Id) -> Result<(), Problem> {
-        if self.line(parent).count() >= RUN_MAX_LEVELS {
-            return Err(invalid(format!("a run stands at most {RUN_MAX_LEVELS} levels deep")));
-        }
+        self.check_depth(parent)?;
         if self.is_cut(parent) {
             return Err(Problem::new(
                 ErrorCode::RunStopped,

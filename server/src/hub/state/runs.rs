@@ -34,6 +34,8 @@ pub(super) struct Run {
     pub(super) lease_ms: u64,
     /// Open questions, oldest first.
     pub(super) asks: Vec<Ask>,
+    /// Where the others were asked and answered, for as long as the run is open.
+    pub(super) answered: Vec<(Offset, Offset)>,
     /// Steers without a fate, oldest first.
     pub(super) steers: Vec<Id>,
 }

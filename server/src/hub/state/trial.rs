@@ -39,6 +39,18 @@ impl Trial {
             steers: Vec::new(),
             asks: Vec::new(),
         };
+        // What the edit that reaches furthest back hides, the others hide in part.
+        let replaced = drafts.iter().filter_map(|draft| {
+            let Event::Message(message) = &draft.event else { return None };
+            message.replaces.as_ref()
+        });
+        let begun = replaced.filter_map(|id| Some(state.messages.get(id)?.begun));
+        if let Some(from) = begun.min() {
+            for id in state.pending.range(from..).map(|(_, id)| id) {
+                trial.inputs.push((id.clone(), state.inputs.get(id).cloned()));
+                trial.messages.push((id.clone(), state.messages.get(id).cloned()));
+            }
+        }
         for draft in drafts {
             if let Some(key) = acts::key(&draft.event) {
                 let before = state.acts.take(&key);
@@ -53,10 +65,6 @@ impl Trial {
     }
 
     fn touch(&mut self, state: &State, event: &Event) {
-        if let Event::Message(message) = event {
-            let replaced = state.replaced_inputs(message);
-            self.inputs.extend(replaced.map(|id| (id.clone(), state.inputs.get(id).cloned())));
-        }
         let (run, message, input) = match event {
             Event::Message(message) => (message.run.as_ref(), Some(&message.id), Some(&message.id)),
             Event::RunStarted(started) => (Some(&started.run), None, started.in_reply_to.as_ref()),

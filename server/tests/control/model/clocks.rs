@@ -117,9 +117,12 @@ impl Model {
         let input = after.inputs.iter().find(|it| it.claims.last().is_some_and(|it| it == run));
         if let Some(input) = input
             && was_lost
-            && input.fate == Fate::Claimed
         {
-            self.write_fate(&input.id, "expired", now);
+            if input.fate == Fate::Claimed {
+                self.write_fate(&input.id, "expired", now);
+            } else if after.is_hidden(input.offset) {
+                self.write_fate(&input.id, "stopped", now);
+            }
         }
         self.leases.remove(run);
     }

@@ -85,6 +85,8 @@ pub(crate) struct View {
     pub(crate) asks: Vec<Ask>,
     /// Messages, the run that writes each, and the offset at which each began.
     pub(crate) messages: Vec<(String, Option<String>, u64)>,
+    /// From where on a message hides those before it, and where it stands.
+    hidden: Vec<(u64, u64)>,
     pub(crate) title: Option<String>,
 }
 
@@ -110,6 +112,10 @@ impl View {
                 // An agent has to say whom it asks; a user who names nobody asks the default agent.
                 let default = (by.is_none() && event.get("to").is_none()).then_some("assistant");
                 let agent = event["to"].as_str().or(default).map(str::to_owned);
+                let replaced = self.messages.iter().find(|(id, ..)| event["replaces"] == **id);
+                if let Some((.., begun)) = replaced {
+                    self.hidden.push((*begun, offset));
+                }
                 self.message(&id, by.as_deref(), offset);
                 if let Some(agent) = agent {
                     self.inputs.push(Input {
@@ -267,11 +273,16 @@ impl View {
         self.messages.iter().find(|(id, ..)| id == message).map(|(_, run, _)| run.clone())
     }
 
-    /// DS-3.3: what people asked, waits, and is hidden by a message that replaces this one.
+    /// DS-3.3: whether a message that stands at an offset is hidden.
+    pub(crate) fn is_hidden(&self, offset: u64) -> bool {
+        self.hidden.iter().any(|(from, at)| (*from..*at).contains(&offset))
+    }
+
+    /// DS-3.3: what waits and is hidden by a message that replaces this one.
     pub(crate) fn replaced(&self, message: &str) -> impl Iterator<Item = &Input> {
         let found = self.messages.iter().find(|(id, ..)| id == message);
         let begun = found.map_or(u64::MAX, |(.., offset)| *offset);
-        self.waiting().filter(move |input| input.by.is_none() && input.offset >= begun)
+        self.waiting().filter(move |input| input.offset >= begun)
     }
 
     pub(crate) fn open(&self) -> impl Iterator<Item = &Run> {

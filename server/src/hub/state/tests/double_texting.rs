@@ -136,13 +136,13 @@ fn what_an_edit_hides_is_not_answered_any_more() {
     bench.asked("m4", r#","replaces":"m2""#).unwrap();
     let log = bench.log();
     let stopped = |id: &str| format!(r#"{{"kind":"input.state","id":"{id}","state":"stopped"}}"#);
-    assert_eq!(log[log.len() - 2..], [stopped("m2"), stopped("m3")]);
+    assert_eq!(log[log.len() - 3..], [stopped("m2"), stopped("m3"), stopped("d2")]);
     bench.kill();
-    // What a run has claimed or delegated goes on.
+    // What a run has claimed goes on.
     bench.said("assistant", "r1", "x").unwrap();
-    assert_eq!(bench.offered(), ["d2 to helper"]);
+    assert!(bench.offered().is_empty());
     bench.ended("assistant", "r1").unwrap();
-    assert_eq!(bench.offered(), ["d2 to helper", "m4 to assistant"]);
+    assert_eq!(bench.offered(), ["m4 to assistant"]);
     // An edit of what is hidden already hides the edit before it.
     bench.asked("m5", r#","replaces":"m2""#).unwrap();
     assert_eq!(bench.last_event(), stopped("m4"));
@@ -158,4 +158,18 @@ fn a_refused_publish_cancels_nothing() {
     let together = bench.publish(&user, Some(("p", 0, 0)), &[edit, unknown]);
     assert_eq!(code(together), ErrorCode::NotFound);
     assert_eq!((bench.offered(), bench.log().len()), (vec!["m1 to assistant".to_owned()], 1));
+}
+
+#[test]
+fn a_hidden_input_whose_run_is_lost_is_not_offered_again() {
+    let mut bench = at_work();
+    bench.asked("m2", r#","replaces":"m1""#).unwrap();
+    bench.pass(30_000);
+    let lost = r#"{"kind":"run.ended","run":"r1","outcome":"lost"}"#;
+    let stopped = r#"{"kind":"input.state","id":"m1","state":"stopped"}"#;
+    let log = bench.log();
+    let end = log.iter().position(|event| event == lost).unwrap();
+    assert_eq!(log[end + 1], stopped);
+    bench.kill();
+    assert_eq!(bench.offered(), ["m2 to assistant"]);
 }

@@ -162,5 +162,21 @@ fn a_line_of_runs_has_an_end() {
         bench.started("a", &format!("r{level}"), &parent).unwrap();
     }
     assert_eq!(code(bench.started("a", "deep", r#","parent":"r64""#)), ErrorCode::Invalid);
+    // What nobody could claim is not delegated either.
+    assert_eq!(code(bench.delegated("a", "r64", "d", "a")), ErrorCode::Invalid);
     assert_eq!(bench.stopped("s", r#""run":"r1""#).unwrap().len(), 64);
+}
+
+#[test]
+fn only_so_many_runs_are_open() {
+    let mut bench = Bench::new();
+    for n in 0..super::super::publish::OPEN_MAX_RUNS {
+        bench.started("a", &format!("r{n}"), "").unwrap();
+    }
+    assert_eq!(code(bench.started("a", "more", "")), ErrorCode::RateLimited);
+    bench.ended("a", "r0").unwrap();
+    bench.started("a", "more", "").unwrap();
+    // And what meets them all is one step.
+    bench.asked("m", r#","if_running":"interrupt","to":"a""#).unwrap();
+    assert_eq!(bench.log().iter().filter(|event| event.contains("stop.requested")).count(), 1024);
 }
