@@ -1,5 +1,5 @@
 // From an input that is offered to the end of the run that claimed it.
-import { DurableSessionsError } from "../errors.js";
+import { DurableSessionsError, type ErrorCode } from "../errors.js";
 import type { App } from "../types.js";
 import type { Connection, Wake } from "./connection.js";
 import { stateOf } from "./history.js";
@@ -8,8 +8,13 @@ import type { AgentSession } from "./sessions.js";
 
 /** How long the server offers an input. Who has not seen it by then leaves it to others. */
 const WAKE_OFFER_MS = 10_000;
+/** Refusals of a claim that come with the trade: another worker has the input, or it is over. */
+const TAKEN: ReadonlySet<ErrorCode> = new Set<ErrorCode>(["already_claimed", "run_stopped", "run_ended", "busy"]);
 
-/** Claims an input, calls the handler, and ends the run. Resolves when that is in the log. */
+/**
+ * Claims an input, calls the handler, and ends the run. Resolves when that is in the log, or when others have
+ * the input; rejects when it cannot be worked on.
+ */
 export async function work<A extends App>(connection: Connection<A>, wake: Wake): Promise<void> {
   const offer = connection.offer(wake.agent);
   if (!offer) return;
@@ -42,7 +47,7 @@ async function takeOver<A extends App>(
   const run = await connection.takeOver(session, id, attempt).catch(refused);
   if (!run) return undefined;
   try {
-    await session.live(WAKE_OFFER_MS);
+    await session.live();
     run.resume(await session.message(input, WAKE_OFFER_MS));
     const state = stateOf(session.transcript(), id);
     if (state === "running" || state === "suspended") return run;
@@ -85,5 +90,6 @@ function readable(error: unknown): { code: string; detail?: string } {
   return { code, ...(typeof detail === "string" && { detail }) };
 }
 
-// Another worker has the input, or it is gone: the server's word on that is enough.
-function refused(): undefined {}
+function refused(error: unknown): undefined {
+  if (!(error instanceof DurableSessionsError && TAKEN.has(error.code))) throw error;
+}
