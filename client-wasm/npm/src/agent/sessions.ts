@@ -31,7 +31,7 @@ export class Sessions<A extends App> {
     this.#unidle(id);
     const known = this.#sessions.get(id);
     if (known) return known.hold();
-    const session = new AgentSession<A>(id, () => this.#left(id));
+    const session: AgentSession<A> = new AgentSession<A>(id, () => this.#left(session));
     this.#sessions.set(id, session);
     this.#raw({ type: "attach", session: id, events: true });
     this.#raw({ type: "produce", session: id, producer: this.#producer });
@@ -49,8 +49,10 @@ export class Sessions<A extends App> {
     for (const id of [...this.#sessions.keys()]) this.ended(id, null);
   }
 
-  #left(id: string): void {
-    if (!this.#sessions.has(id)) return;
+  #left(session: AgentSession<A>): void {
+    const { id } = session;
+    // One that ended while it was held may have been taken anew.
+    if (this.#sessions.get(id) !== session) return;
     this.#idle.set(id, setTimeout(() => this.#leave(id), IDLE_SESSION_MS));
     const [oldest] = this.#idle.keys();
     if (this.#idle.size > IDLE_SESSIONS_MAX) this.#leave(oldest!);
@@ -106,12 +108,12 @@ export class AgentSession<A extends App> {
     return this.#until(() => this.#transcript.view().messages.find((message) => message.id === id), timeoutMs);
   }
 
-  /** Resolves once all is read that there is. */
-  live(timeoutMs: number): Promise<unknown> {
-    return this.#until(() => this.#status === "live" || undefined, timeoutMs);
+  /** Resolves once all is read that there is, through any number of connections. */
+  live(): Promise<unknown> {
+    return this.#until(() => this.#status === "live" || undefined);
   }
 
-  #until<T>(find: () => T | undefined, timeoutMs: number): Promise<T> {
+  #until<T>(find: () => T | undefined, timeoutMs?: number): Promise<T> {
     return new Promise((resolve, reject) => {
       const settle = (end: () => void) => {
         clearTimeout(timer);
@@ -123,7 +125,8 @@ export class AgentSession<A extends App> {
         if (found) settle(() => resolve(found));
         else if (error) settle(() => reject(error));
       };
-      const timer = setTimeout(() => wait(failure("not_found", "what the input is about did not come")), timeoutMs);
+      const late = () => wait(failure("not_found", "what the input is about did not come"));
+      const timer = timeoutMs === undefined ? undefined : setTimeout(late, timeoutMs);
       this.#waits.add(wait);
       wait(this.#end);
     });
