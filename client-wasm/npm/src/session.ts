@@ -159,7 +159,12 @@ export class SessionObject<A extends App = App> implements Session<A> {
     const session = this.id;
     const reader = ++this.#lastReader;
     const read = (after?: number) => raw({ type: "read", session, reader, after, merge });
-    const begin = () => read(after ?? this.#transcript.offset);
+    const begin = () => {
+      if (read(after ?? this.#transcript.offset)) return;
+      const error = failure("invalid", "an offset is a whole number from 0 on");
+      batches.end(error);
+      return error;
+    };
     const batches = new BatchReader(read, () => {
       this.#readers.delete(reader);
       raw({ type: "read_end", session, reader });
@@ -167,9 +172,9 @@ export class SessionObject<A extends App = App> implements Session<A> {
     this.#readers.set(reader, batches);
     if (signal?.aborted) batches.end(signal.reason);
     else if (this.#begins) this.#begins.push(begin);
-    else if (!begin()) {
-      batches.end();
-      throw failure("invalid", "an offset is a whole number from 0 on");
+    else {
+      const error = begin();
+      if (error) throw error;
     }
     return batches;
   }

@@ -298,6 +298,14 @@ test("events() of a session that begins at its last messages begins after them",
   assert.deepEqual(heard, ["m3"]);
 });
 
+test("events() of a session whose last messages are on their way says which offset is none", async (t) => {
+  const { client } = await stage(t, user("m1"));
+  const session = client().session("s", { last: 1 });
+  await assert.rejects(session.events({ after: -1 })[Symbol.asyncIterator]().next(), { code: "invalid" });
+  await session.ready;
+  assert.throws(() => session.events({ after: -1 }), { code: "invalid" });
+});
+
 test("events({ merge: false }) gives each event by itself", async (t) => {
   const { server, client } = await stage(t, started("r1"), delta("r1", "a1", "one "));
   const session = client().session("s");
