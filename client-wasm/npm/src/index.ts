@@ -15,8 +15,7 @@ export type {
 
 /**
  * A client of the server at `url`, which is that of the page when absent. `http` and `ws` mean the
- * same; a url without a path gets the server's usual one. Nothing is opened before the first
- * {@link Client.session}.
+ * same; a url without a path gets the server's usual one. Nothing is opened before it is used.
  */
 export function connect<A extends App = App>(url?: string | URL, options: ConnectOptions = {}): Client<A> {
   return new ClientObject<A>(url, options);

@@ -14,7 +14,10 @@ export type Off = () => void;
 
 /** Options of {@link connect}; all are optional. */
 export interface ConnectOptions {
-  /** Called before every connection attempt, and every read over HTTP. A throw is tried again, `null` means signed out. */
+  /**
+   * Called before every connection attempt, and every read over HTTP. A throw is tried again, `null` means signed
+   * out. The server of this version checks no tokens: it goes by {@link ConnectOptions.as}.
+   */
   token?: () => Promise<string | null>;
   /**
    * Whether the tabs of a browser, as far as they connect with equal rights, share one connection.
@@ -22,11 +25,11 @@ export interface ConnectOptions {
    */
   tabs?: "shared" | "solo";
   /**
-   * Where sends and stops wait for their ack. `durable`, the default: in IndexedDB, where they outlive
+   * Where every act (what is sent, stopped, said, answered or published) waits for its ack. `durable`, the default: in IndexedDB, where they outlive
    * their tab and are sent by any other tab or by the next page of the same principal.
    */
   outbox?: "durable" | "memory";
-  /** `user/ID`, for a server without a key, which believes it. */
+  /** `user/ID`, or `agent/ID` to serve agents, for a server without a key, which believes it. */
   as?: string;
   /** A constructor to use in place of the global `WebSocket`, such as that of the `ws` package. */
   WebSocket?: new (url: string, protocols: string) => unknown;
@@ -170,8 +173,8 @@ export interface Session<A extends App = App> extends Disposable {
   /** Takes a refused message or steer out of the transcript. */
   discard(id: string): void;
   /**
-   * Brings the transcript `n` messages further back, 20 if absent; resolves when they are in it, at once if
-   * `hasOlder` is false. Rejects with what {@link Client.read} rejects with; it may be called again then.
+   * Brings the transcript `n` messages further back, 20 if absent; resolves when they are in it, once
+   * {@link Session.ready} if `hasOlder` is false. Rejects with what {@link Client.read} rejects with; it may be called again then.
    */
   loadOlder(n?: number): Promise<void>;
   /** Who is attached to the session, this client included; empty until the server has told it. */

@@ -13,7 +13,8 @@ const guide = readFileSync(join(import.meta.dirname, "../../../docs/AGENTS.md"),
 test("the guide's agents answer, ask, and delegate", async (t) => {
   const { url } = await server(t);
   const [, code] = guide.match(/guide\.test\.mjs\. -->\n```ts\n([^]*?)```/);
-  const run = new Function("connect", "RunFailure", "WebSocket", `${code.replace(/^import .*$/gm, "")}; return client;`);
+  const script = code.replace(/^(import|type) .*$/gm, "").replace("connect<App>", "connect");
+  const run = new Function("connect", "RunFailure", "WebSocket", `${script}; return client;`);
   const agents = run((_, options) => connect(url, options), RunFailure, WebSocket);
   const client = connect(url, { as: "user/ann", WebSocket, outbox: "memory", tabs: "solo" });
   t.after(() => (agents.close(), client.close()));
@@ -23,8 +24,8 @@ test("the guide's agents answer, ask, and delegate", async (t) => {
   const asks = () => session.transcript().active.flatMap((run) => run.asks);
   await until(() => asks().length > 0, "it asks");
   const [{ id, body }] = asks();
-  assert.equal(body.question, "Shall I order it?");
-  await session.answer(id, { sure: true });
+  assert.deepEqual(body, { type: "confirm", title: "Shall I order it?" });
+  await session.answer(id, { approved: true });
   const states = () => session.transcript().runs.map(({ state }) => state);
   await until(() => states().every((state) => state === "completed"), "the run is completed");
   const texts = session.transcript().messages.map(({ text }) => text);

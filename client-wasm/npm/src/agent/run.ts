@@ -47,7 +47,7 @@ export class RunObject<A extends App> implements AgentRun<A> {
   #started = deferred<void>();
   #ended = deferred<void>();
   #isGone = false;
-  // Why the last write was refused; the next one says so.
+  // Why the last write was refused; all that follow say so.
   #refused: DurableSessionsError | undefined;
   // Of its answer: its id, the part that text goes to, and where the next one is.
   #message = randomId();

@@ -24,14 +24,15 @@ impl Run {
 
 impl Steers {
     /// Takes the next steer, as a message of the role `user`; waits for one. `None` once the run
-    /// was stopped or is gone. That it is used is in the log before this returns, so that it is
+    /// was stopped or is gone, and after one of its writes was refused: the next [`Run::write`]
+    /// fails with which of these it was. That it is used is in the log before this returns, so that it is
     /// taken once, also when the process dies and another one goes on with the run. Dropping the
     /// future loses no steer.
     pub async fn next(&mut self) -> Option<Message> {
         self.take(true).await.ok().flatten()
     }
 
-    /// Takes the next steer if there is one.
+    /// Takes the next steer if there is one. `None` says as little as that of [`Steers::next`].
     pub async fn try_next(&mut self) -> Option<Message> {
         self.take(false).await.ok().flatten()
     }
