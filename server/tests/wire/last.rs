@@ -143,6 +143,10 @@ async fn the_newest_messages_and_the_pages_before_them_are_the_whole_transcript(
         let mut agent = Agent::new(&server).await;
         let mut user = server.client("user/ann").await;
         let mut dice = Dice(seed);
+        // Set long before most parts begin.
+        let titled = json!({"kind": "session.updated", "title": "Spring"});
+        let publish = json!({"type": "publish", "session": "s", "events": [titled]});
+        assert_eq!(user.ask(publish).await["type"], "ack");
         for n in 0..240 {
             step(n, &mut dice, &mut user, &mut agent).await;
             if n % 40 != 39 {
