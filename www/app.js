@@ -51,7 +51,8 @@ function send(text, replaces) {
 
 function retry(message) {
   composer.focus();
-  session.send({ id: message.id, text: message.text }).catch(ignoreRefusal);
+  // The id alone: all else is said as it was, also which message it replaces.
+  session.send({ id: message.id }).catch(ignoreRefusal);
 }
 
 function discard(message) {

@@ -1,7 +1,9 @@
 // What a run asks, and the buttons that answer it. The shapes are those of docs/AGENTS.md: confirm, choose,
 // form and tool. Whatever else is asked is shown as it is, to be approved or declined.
 
-import { make, setText } from "./element.js";
+import { make, setData, setText, wordsOf } from "./element.js";
+
+const SHAPES = ["confirm", "choose", "form", "tool"];
 
 /** One open ask of a run. `answer(ask, value)` is called once a button is pressed. */
 export class AskView {
@@ -9,49 +11,34 @@ export class AskView {
 
   constructor({ id, body }, answer) {
     this.element.dataset.ask = id;
-    const shape = typeof body === "object" && body !== null ? body : { detail: String(body) };
+    const shape = isObject(body) ? body : { detail: body };
     const title = make("p", "ask-title");
-    setText(title, shape.title ?? (shape.type === "tool" ? `Allow ${shape.name}?` : "An agent asks"));
+    setText(title, wordsOf(shape.title ?? (shape.type === "tool" ? `Allow ${wordsOf(shape.name)}?` : "An agent asks")));
     this.element.append(title);
-    const detail = shape.detail ?? (shape.type === "tool" ? JSON.stringify(shape.input, null, 2) : undefined);
-    if (detail) {
+    const detail = wordsOf(detailOf(shape));
+    if (detail !== "") {
       const text = make("p", "ask-detail");
-      setText(text, String(detail));
+      setText(text, detail);
       this.element.append(text);
     }
-    const fields = shape.type === "form" ? this.#fields(shape.fields ?? []) : [];
+    const fields = shape.type === "form" ? fieldsOf(shape) : [];
+    const typed = () => Object.fromEntries(fields.map(({ name, input }) => [name, input.value]));
     const buttons = make("div", "ask-buttons");
-    for (const { label, value } of choices(shape)) {
+    const values = new Map();
+    for (const { label, value } of choicesOf(shape, typed)) {
       const button = make("button", "action", "answer");
       button.type = "submit";
-      button.value = JSON.stringify(value);
-      setText(button, label);
+      setText(button, wordsOf(label));
+      values.set(button, value);
       buttons.append(button);
     }
-    this.element.append(buttons);
+    this.element.append(...fields.map(({ row }) => row), buttons);
     this.element.addEventListener("submit", (event) => {
       event.preventDefault();
-      const pressed = event.submitter ?? buttons.firstElementChild;
-      const value = JSON.parse(pressed.value);
+      const value = values.get(event.submitter ?? buttons.firstElementChild);
       this.#lock(true);
-      const given = value === SUBMITTED ? Object.fromEntries(fields.map((input) => [input.name, input.value])) : value;
       // Whoever is first is heard; a refusal is told, and the buttons come back.
-      answer(id, given).catch(() => this.#lock(false));
-    });
-  }
-
-  #fields(fields) {
-    return fields.map(({ name, label, type, value }) => {
-      const row = make("label", "ask-field");
-      row.append(label ?? name);
-      const input = make("input");
-      input.name = name;
-      input.type = type === "number" ? "number" : "text";
-      input.step = "any";
-      input.value = value ?? "";
-      row.append(input);
-      this.element.append(row);
-      return input;
+      answer(id, value()).catch(() => this.#lock(false));
     });
   }
 
@@ -60,21 +47,49 @@ export class AskView {
   }
 }
 
-/** In place of an answer: what was typed into the form. */
-const SUBMITTED = "submitted";
+function detailOf(shape) {
+  if (shape.detail !== undefined && shape.detail !== null) return shape.detail;
+  if (shape.type === "tool") return shape.input;
+  // A shape that is not known here may hold its question anywhere.
+  return SHAPES.includes(shape.type) || shape.title !== undefined ? undefined : shape;
+}
 
-function choices(shape) {
-  switch (shape.type) {
-    case "choose":
-      return (shape.options ?? []).map((option) =>
-        typeof option === "object" ? { label: option.label ?? String(option.value), value: option.value } : { label: String(option), value: option },
-      );
-    case "form":
-      return [{ label: shape.submit ?? "Send", value: SUBMITTED }];
-    default:
-      return [
-        { label: shape.confirm ?? "Approve", value: { approved: true } },
-        { label: shape.decline ?? "Decline", value: { approved: false } },
-      ];
-  }
+/** The inputs bear no `name`: one called `append` would hide the form's own. */
+function fieldsOf({ fields }) {
+  return listOf(fields).filter(isObject).map(({ name, label, type, value }) => {
+    const row = make("label", "ask-field");
+    row.append(wordsOf(label ?? name));
+    const input = make("input");
+    setData(input, "name", wordsOf(name));
+    input.type = type === "number" ? "number" : "text";
+    input.step = "any";
+    input.value = wordsOf(value ?? "");
+    row.append(input);
+    return { name: wordsOf(name), row, input };
+  });
+}
+
+/** The buttons: what each says, and what gives the answer it stands for. */
+function choicesOf(shape, typed) {
+  const options = shape.type === "choose" ? listOf(shape.options) : [];
+  if (options.length > 0) return options.map(choiceOf);
+  if (shape.type === "form") return [{ label: shape.submit ?? "Send", value: typed }];
+  return [
+    { label: shape.confirm ?? "Approve", value: () => ({ approved: true }) },
+    { label: shape.decline ?? "Decline", value: () => ({ approved: false }) },
+  ];
+}
+
+function choiceOf(option) {
+  if (!isObject(option)) return { label: option, value: () => option };
+  const value = option.value === undefined ? (option.label ?? option) : option.value;
+  return { label: option.label ?? value, value: () => value };
+}
+
+function listOf(value) {
+  return Array.isArray(value) ? value : [];
+}
+
+function isObject(value) {
+  return typeof value === "object" && value !== null;
 }

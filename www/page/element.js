@@ -11,6 +11,12 @@ export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
+/** Whatever JSON an agent wrote where words are expected, in words. */
+export function wordsOf(value) {
+  if (value === undefined) return "";
+  return typeof value === "string" ? value : JSON.stringify(value, null, 2);
+}
+
 export function setData(element, name, value) {
   if (value === undefined || value === null) delete element.dataset[name];
   else if (element.dataset[name] !== value) element.dataset[name] = value;
@@ -34,6 +40,6 @@ const AGENT_NAMES = { "seo-listicle": "SEO listicle" };
 
 /** An agent's name for people: `unit-economics` is "Unit economics". */
 export function agentName(name) {
-  const words = AGENT_NAMES[name] ?? name.replaceAll(/[-_]/g, " ");
+  const words = Object.hasOwn(AGENT_NAMES, name) ? AGENT_NAMES[name] : name.replaceAll(/[-_]/g, " ");
   return words.charAt(0).toUpperCase() + words.slice(1);
 }

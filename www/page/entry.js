@@ -2,7 +2,7 @@
 
 import { isLarge } from "./arrange.js";
 import { Board } from "./board.js";
-import { make, setData, setRun, setText } from "./element.js";
+import { isOpen, make, setData, setRun, setText } from "./element.js";
 import { Figures } from "./figures.js";
 import { Controls } from "./panel.js";
 import { TextView } from "./text.js";
@@ -16,6 +16,13 @@ const OUTCOMES = {
   lost: "The agent was lost before it finished",
 };
 
+/** What is said of an open run that has not said anything itself. */
+const WAITING = {
+  running: "is working on it",
+  suspended: "waits for an answer",
+  stopping: "is stopping",
+};
+
 /**
  * `actions` are what an entry's buttons do: stop(run), steer(run, text), answer(ask, value),
  * cancel(message), retry(message), discard(message), edit(message), regenerate(message).
@@ -23,7 +30,9 @@ const OUTCOMES = {
 export class Entry {
   element = make("li", "entry");
   #actions;
-  #message = null;
+  /** `undefined` until something is shown. */
+  #message = undefined;
+  #waiting = null;
   #run = null;
   #isCancellable = false;
   #isLast = false;
@@ -52,9 +61,11 @@ export class Entry {
   show({ message, run, speaking, isCancellable, isLast, isHosted, host, name }) {
     this.#showHost(host);
     const open = isHosted ? null : speaking ?? (message ? null : run);
-    const same = message === this.#message && open === this.#run && isCancellable === this.#isCancellable && isLast === this.#isLast;
-    if (same) return;
+    const waiting = message ? null : run;
+    const said = message === this.#message && waiting === this.#waiting;
+    if (said && open === this.#run && isCancellable === this.#isCancellable && isLast === this.#isLast) return;
     this.#message = message;
+    this.#waiting = waiting;
     this.#run = open;
     this.#isCancellable = isCancellable;
     this.#isLast = isLast;
@@ -85,7 +96,7 @@ export class Entry {
     }
     this.#board.element.hidden = panels.length === 0;
     this.#board.show(panels);
-    this.#controls.show(root, steers);
+    this.#controls.show(root, steers, isLarge(host));
   }
 
   #showMessage(message) {
@@ -102,7 +113,7 @@ export class Entry {
       this.#time.dateTime = new Date(message.at).toISOString();
     }
     this.#text.show(message.text ?? "");
-    this.#figures.show(message.parts ?? []);
+    this.#figures.show(message.parts);
     this.#showFate(message);
   }
 
@@ -120,9 +131,10 @@ export class Entry {
   }
 
   #showWaiting(run) {
-    this.element.classList.add("is-waiting");
+    this.element.classList.toggle("is-waiting", isOpen(run));
     this.element.dataset.author = "assistant";
-    setText(this.#note, run.state === "suspended" ? "waits for an answer" : "is working on it");
+    const outcome = OUTCOMES[run.state];
+    setText(this.#note, WAITING[run.state] ?? (outcome ? withReason(outcome, run.error) : "Done"));
   }
 
   #showFate(message) {

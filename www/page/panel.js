@@ -15,12 +15,13 @@ const STATES = {
   lost: "Lost",
 };
 
+/** What became of a steer. */
 const FATES = { sending: "sending…", sent: "waiting", completed: "taken", lost: "came too late", stopped: "stopped", refused: "refused" };
 
 /** Who reads the end of a panel goes on reading its end. */
 const FOLLOW_PX = 48;
 
-/** `actions`: stop(run), steer(run, text), answer(ask, value). */
+/** `actions`: stop(run), steer(run, text), discard(steer), answer(ask, value). */
 export class Panel {
   element = make("section", "panel");
   #actions;
@@ -94,6 +95,7 @@ class PanelMessage {
     setData(this.#article, "role", message.role);
     setData(this.#article, "state", message.state);
     setData(this.#article, "run", message.run);
+    this.#article.setAttribute("aria-busy", String(message.state === "streaming"));
     this.#text.show(message.text ?? "");
     this.#figures.show(message.parts);
   }
@@ -107,6 +109,8 @@ export class Controls {
   #asks = make("div", "asks");
   #byAsk = new Map();
   #steers = make("ul", "steers");
+  /** What is listed there. */
+  #sent = [];
   #form = make("form", "steer-form");
   #input = make("input", "steer-input", "steer");
   #stop = make("button", "action action-stop", "stop-run");
@@ -126,22 +130,37 @@ export class Controls {
       this.#actions.steer(this.#run, text);
     });
     this.#form.append(this.#input, this.#stop);
+    this.#steers.hidden = true;
     this.element.append(this.#asks, this.#steers, this.#form);
   }
 
-  show(run, steers) {
+  /** Shows what a run needs now; unless `isWanted`, its buttons stand elsewhere. */
+  show(run, steers, isWanted = true) {
+    if (run !== this.#run) this.#showRun(run);
+    this.#showSteers(steers);
+    this.element.hidden = !isWanted || (!isOpen(run) && steers.length === 0);
+  }
+
+  #showRun(run) {
     this.#run = run;
-    const open = isOpen(run);
-    this.#form.hidden = !open;
-    this.#input.setAttribute("aria-label", `Steer ${agentName(run.agent)}`);
-    this.#input.disabled = run.state === "stopping";
-    this.#stop.disabled = run.state === "stopping";
+    const name = agentName(run.agent);
+    const isStopping = run.state === "stopping";
+    this.#form.hidden = !isOpen(run);
+    this.#input.setAttribute("aria-label", `Steer ${name}`);
+    this.#input.disabled = isStopping;
+    this.#stop.disabled = isStopping;
     this.#stop.dataset.run = run.id;
-    setText(this.#stop, run.state === "stopping" ? "Stopping…" : "Stop");
-    this.#showAsks(open && run.state !== "stopping" ? run.asks : []);
-    this.#steers.replaceChildren(...steers.map(steerView));
+    this.#stop.setAttribute("aria-label", `${isStopping ? "Stopping" : "Stop"} ${name}`);
+    setText(this.#stop, isStopping ? "Stopping…" : "Stop");
+    this.#showAsks(isOpen(run) && !isStopping ? run.asks : []);
+  }
+
+  /** The list is read out as it changes, so it changes only with what it lists. */
+  #showSteers(steers) {
+    if (steers.length === this.#sent.length && steers.every((steer, i) => steer === this.#sent[i])) return;
+    this.#sent = steers;
+    this.#steers.replaceChildren(...steers.map((steer) => steerView(steer, this.#actions.discard)));
     this.#steers.hidden = steers.length === 0;
-    this.element.hidden = !open && steers.length === 0;
   }
 
   #showAsks(asks) {
@@ -160,13 +179,21 @@ export class Controls {
   }
 }
 
-function steerView({ id, text, state, error }) {
+function steerView(steer, discard) {
+  const { id, text, state, error } = steer;
   const item = make("li", "steer-sent");
   item.dataset.testid = "steer-sent";
   item.dataset.id = id;
   item.dataset.state = state;
   const fate = make("span", "steer-fate");
   setText(fate, error?.detail ?? FATES[state] ?? state);
-  item.append(text, " ", fate);
+  item.append(text ?? "", " ", fate);
+  if (state === "refused") {
+    const button = make("button", "action steer-discard", "discard");
+    button.type = "button";
+    setText(button, "Discard");
+    button.addEventListener("click", () => discard(steer));
+    item.append(" ", button);
+  }
   return item;
 }

@@ -1,6 +1,7 @@
 // The conversation: one entry a message, and one for each root run that has not spoken yet.
 
 import { arrange } from "./arrange.js";
+import { isOpen } from "./element.js";
 import { Entry } from "./entry.js";
 
 export class Timeline {
@@ -25,10 +26,19 @@ export class Timeline {
     for (const item of items) {
       const entry = this.#byKey.get(item.key) ?? (item.was && this.#byKey.get(item.was)) ?? new Entry(this.#actions);
       byKey.set(item.key, entry);
-      entry.show({ ...item, isLast: item === last, name: this.#nameOf(item.message ?? item.run) });
+      this.#fill(entry, { ...item, isLast: item === last });
     }
     this.#byKey = byKey;
     this.#place([...byKey.values()]);
+  }
+
+  /** The log keeps what one participant wrote wrong: it must not take the whole conversation from all. */
+  #fill(entry, item) {
+    try {
+      entry.show({ ...item, name: this.#nameOf(item.message ?? item.run) });
+    } catch (error) {
+      console.error(error);
+    }
   }
 
   #place(order) {
@@ -49,6 +59,6 @@ export class Timeline {
 function lastAnswered(items) {
   const last = items.findLast(({ message }) => message?.role === "user");
   const rest = items.slice(items.indexOf(last) + 1);
-  const isOver = rest.length > 0 && rest.every(({ message, speaking }) => message && message.state !== "streaming" && !speaking);
-  return isOver ? last : undefined;
+  const isDone = ({ message, run, speaking }) => (message ? message.state !== "streaming" && !speaking : !isOpen(run));
+  return rest.length > 0 && rest.every(isDone) ? last : undefined;
 }
