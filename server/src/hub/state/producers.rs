@@ -4,7 +4,7 @@
 //! epoch `seq` counts publishes from 0. What became of each sequence number is kept for as long as
 //! the epoch lasts.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use durable_sessions_protocol::error::{ErrorCode, Problem};
 use durable_sessions_protocol::event::Principal;
@@ -143,7 +143,7 @@ impl Producers {
 
     /// Lets go of what was kept under fenced epochs while the log was replayed.
     pub(super) fn finish_replay(&mut self) {
-        let grants: Vec<u32> = self.current.values().map(|producer| producer.grant).collect();
+        let grants: HashSet<u32> = self.current.values().map(|producer| producer.grant).collect();
         self.outcomes.retain(|grant, _| grants.contains(grant));
     }
 
