@@ -4,7 +4,7 @@
 //! it changed: work that is new goes to who was free before, and whoever became free takes what
 //! waits, sessions in turn.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
 
 use durable_sessions_protocol::id::SessionId;
@@ -27,6 +27,8 @@ pub(super) struct Table {
     workers: Workers,
     /// Offers that stand, by number.
     offers: HashMap<u64, Offered>,
+    /// Their numbers by connection.
+    offered: HashMap<u64, BTreeSet<u64>>,
     /// When offers run out, those that ended before among them.
     deadlines: VecDeque<(Instant, u64)>,
     next_number: u64,
@@ -118,11 +120,9 @@ impl Table {
     /// A connection is gone: what it was offered and has not claimed is offered again.
     pub(super) fn disconnect(&mut self, connection: u64, now: Instant) {
         self.workers.remove_all(connection);
-        let its = self.offers.iter().filter(|(_, offered)| offered.post.connection == connection);
-        let mut its: Vec<u64> = its.map(|(&number, _)| number).collect();
-        its.sort_unstable();
+        let Some(offered) = self.offered.remove(&connection) else { return };
         let mut changed = Changed::default();
-        for number in its {
+        for number in offered {
             self.give_back(number, false, &mut changed);
         }
         self.settle(changed, now);
@@ -183,6 +183,13 @@ impl Table {
 
     fn end_offer(&mut self, number: u64) -> Option<Offered> {
         let offered = self.offers.remove(&number)?;
+        let connection = offered.post.connection;
+        if let Some(its) = self.offered.get_mut(&connection) {
+            its.remove(&number);
+            if its.is_empty() {
+                self.offered.remove(&connection);
+            }
+        }
         let was_heard = !offered.wakes.take_back(number);
         self.workers.give_slot(&offered.post);
         if was_heard && self.workers.get(&offered.post).is_some_and(|worker| worker.is_parked) {
@@ -256,6 +263,7 @@ impl Table {
         self.workers.was_offered(post);
         self.deadlines.push_back((now + Duration::from_millis(WAKE_OFFER_MS), number));
         wakes.send(number, wake);
+        self.offered.entry(post.connection).or_default().insert(number);
         let offered = Offered { session: session.clone(), post: post.clone(), wakes };
         self.offers.insert(number, offered);
     }

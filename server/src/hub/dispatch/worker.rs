@@ -87,7 +87,7 @@ impl Workers {
     }
 
     pub(super) fn remove_all(&mut self, connection: u64) {
-        for agent in self.agents.get(&connection).cloned().unwrap_or_default() {
+        for agent in self.agents.remove(&connection).unwrap_or_default() {
             self.remove(&Post { connection, agent });
         }
     }
