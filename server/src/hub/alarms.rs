@@ -32,11 +32,7 @@ struct Table {
 impl Alarms {
     /// Sets a session's alarm.
     pub(super) fn set(&self, session: &SessionId, alarm: Alarm) {
-        let mut table = self.lock();
-        table.take(session);
-        table.by_time.insert((alarm.at, session.clone()));
-        table.by_session.insert(session.clone(), alarm);
-        drop(table);
+        self.lock().set(session, alarm);
         self.changed.notify_one();
     }
 
@@ -47,10 +43,13 @@ impl Alarms {
 
     /// The session did not come: tries again at another time.
     pub(super) fn postpone(&self, session: &SessionId, at: u64) {
-        let alarm = self.take(session);
-        if let Some(alarm) = alarm {
-            self.set(session, Alarm { at, ..alarm });
+        // One lock: a start that finds no alarm in between would leave one behind.
+        let mut table = self.lock();
+        if let Some(alarm) = table.take(session) {
+            table.set(session, Alarm { at, ..alarm });
         }
+        drop(table);
+        self.changed.notify_one();
     }
 
     /// Forgets them all.
@@ -75,6 +74,12 @@ impl Alarms {
 }
 
 impl Table {
+    fn set(&mut self, session: &SessionId, alarm: Alarm) {
+        self.take(session);
+        self.by_time.insert((alarm.at, session.clone()));
+        self.by_session.insert(session.clone(), alarm);
+    }
+
     fn take(&mut self, session: &SessionId) -> Option<Alarm> {
         let alarm = self.by_session.remove(session)?;
         self.by_time.remove(&(alarm.at, session.clone()));
