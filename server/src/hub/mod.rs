@@ -2,6 +2,7 @@
 
 mod actor;
 mod alarms;
+mod cells;
 mod checkpoints;
 mod chunk;
 mod clock;
@@ -16,18 +17,18 @@ pub mod state;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use durable_sessions_protocol::error::{ErrorCode, Problem, SideEffects};
 use durable_sessions_protocol::id::{Id, LogId, SessionId};
 use durable_sessions_protocol::offset::Offset;
-use tokio::sync::{OnceCell, mpsc};
+use tokio::sync::mpsc;
 
 use self::actor::{Actor, Command, Ended, MAILBOX_MAX_COMMANDS};
 use self::alarms::{Alarm, Alarms};
+use self::cells::Cells;
 pub use self::chunk::Chunk;
 use self::clock::Clock;
 use self::dispatch::Dispatcher;
@@ -77,16 +78,13 @@ impl HubConfig {
 #[derive(Clone)]
 pub struct Hub(Arc<Inner>);
 
-type Sessions = HashMap<SessionId, Arc<OnceCell<Session>>>;
-
 struct Inner {
     store: Arc<dyn LogStore>,
     config: HubConfig,
     clock: Clock,
     dispatcher: Dispatcher,
-    /// Each session starts once, however many ask for it at the same time, and leaves when only
-    /// this table knows it.
-    sessions: Mutex<Sessions>,
+    /// A session leaves when only this table knows it.
+    sessions: Cells<Session>,
     alarms: Alarms,
     connections: AtomicU64,
     is_reopening: AtomicBool,
@@ -108,7 +106,7 @@ impl Hub {
             config,
             clock: Clock::start(),
             dispatcher: Dispatcher::default(),
-            sessions: Mutex::default(),
+            sessions: Cells::default(),
             alarms: Alarms::default(),
             connections: AtomicU64::new(0),
             is_reopening: AtomicBool::new(false),
@@ -146,18 +144,18 @@ impl Hub {
 
     /// The session, from the store, or made in memory: it lasts with its first event.
     pub async fn session(&self, id: &SessionId) -> Result<Session, Problem> {
-        if self.0.is_reopening.load(Ordering::Acquire) {
-            return Err(unavailable("the store is being reopened after a failed write"));
-        }
-        let cell = Arc::clone(self.lock().entry(id.clone()).or_default());
-        let session = cell.get_or_try_init(|| self.start(id)).await;
-        session.cloned().map_err(|error| {
-            let mut sessions = self.lock();
-            if sessions.get(id).is_some_and(|current| Arc::ptr_eq(current, &cell)) {
-                sessions.remove(id);
+        loop {
+            if self.0.is_reopening.load(Ordering::Acquire) {
+                return Err(unavailable("the store is being reopened after a failed write"));
             }
-            unavailable(&error.to_string())
-        })
+            let started = self.0.sessions.get_or_start(id, self.start(id)).await;
+            match started.map_err(|error| unavailable(&error.to_string()))? {
+                Ok(session) => return Ok(session),
+                // The store failed meanwhile. Whoever asks next starts another one, and a session
+                // has one actor only.
+                Err(session) => session.close(),
+            }
+        }
     }
 
     /// The session, unless it has no event: a log with nothing but producers' places is none yet.
@@ -180,7 +178,7 @@ impl Hub {
     /// The session, if it is in memory.
     #[must_use]
     pub fn live(&self, id: &SessionId) -> Option<Session> {
-        self.lock().get(id).and_then(|cell| cell.get().cloned())
+        self.0.sessions.get(id)
     }
 
     /// At most `limit` sessions with events whose ids begin with `prefix`, by id, from the first
@@ -204,9 +202,7 @@ impl Hub {
     /// Takes no more publishes, and returns when those taken are durable.
     pub async fn drain(&self) {
         self.0.is_draining.store(true, Ordering::Release);
-        let sessions: Vec<Session> =
-            self.lock().values().filter_map(|cell| cell.get().cloned()).collect();
-        for session in sessions {
+        for session in self.0.sessions.all() {
             session.flush().await;
         }
     }
@@ -229,11 +225,11 @@ impl Hub {
             let first = self.0.alarms.first();
             let now = self.0.clock.now_ms();
             match first {
-                Some((at, id)) if at <= now => {
-                    if self.session(&id).await.is_err() {
-                        self.0.alarms.postpone(&id, now.saturating_add(REOPEN_RETRY_MS));
-                    }
-                }
+                Some((at, id)) if at <= now => match self.session(&id).await {
+                    // Its start took the alarm; one that stands beside it would ring for ever.
+                    Ok(_session) => drop(self.0.alarms.take(&id)),
+                    Err(_) => self.0.alarms.postpone(&id, now.saturating_add(REOPEN_RETRY_MS)),
+                },
                 Some((at, _)) => tokio::select! {
                     () = self.0.clock.sleep_until(Some(at)) => {}
                     () = self.0.alarms.changed() => {}
@@ -285,7 +281,7 @@ impl Hub {
 
     /// Whether nobody has a handle of the session or asked it anything.
     fn is_unused(&self, live: &Arc<Live>, mailbox: &mpsc::Receiver<Command>) -> bool {
-        is_unused(&mut self.lock(), live, mailbox)
+        self.0.sessions.is_alone(live.id(), |session| is_unused(session, live, mailbox))
     }
 
     /// Lets go of a session, unless somebody uses it: as no handle is left and none can be made
@@ -296,15 +292,13 @@ impl Hub {
         mailbox: &mpsc::Receiver<Command>,
         alarm: Option<Alarm>,
     ) -> bool {
-        let mut sessions = self.lock();
-        let is_unused = is_unused(&mut sessions, live, mailbox);
-        if is_unused {
-            if let Some(alarm) = alarm {
+        self.0.sessions.remove_alone(live.id(), |session| {
+            let is_unused = is_unused(session, live, mailbox);
+            if is_unused && let Some(alarm) = alarm {
                 self.0.alarms.set(live.id(), alarm);
             }
-            sessions.remove(live.id());
-        }
-        is_unused
+            is_unused
+        })
     }
 
     fn ended(&self, live: &Arc<Live>, ended: Ended) {
@@ -316,7 +310,7 @@ impl Hub {
         live.close();
         match error {
             AppendError::Moved { .. } => {
-                self.lock().remove(live.id());
+                self.0.sessions.remove_if(live.id(), |session| session.is_of(live));
             }
             AppendError::Store(_) => self.reopen(),
         }
@@ -329,8 +323,7 @@ impl Hub {
         }
         let hub = self.clone();
         tokio::spawn(async move {
-            let sessions = std::mem::take(&mut *hub.lock());
-            for session in sessions.values().filter_map(|cell| cell.get()) {
+            for session in hub.0.sessions.take_all() {
                 session.close();
             }
             hub.0.dispatcher.forget_sessions();
@@ -345,17 +338,11 @@ impl Hub {
             }
         });
     }
-
-    fn lock(&self) -> MutexGuard<'_, Sessions> {
-        // Nothing panics while it is held.
-        self.0.sessions.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
-fn is_unused(sessions: &mut Sessions, live: &Arc<Live>, mailbox: &mpsc::Receiver<Command>) -> bool {
-    let session = sessions.get_mut(live.id()).and_then(|cell| Arc::get_mut(cell)?.get_mut());
+fn is_unused(session: &mut Session, live: &Arc<Live>, mailbox: &mpsc::Receiver<Command>) -> bool {
     // What a handle asked before it was dropped still waits in the mailbox.
-    session.is_some_and(|session| session.is_unused(live)) && mailbox.is_empty()
+    session.is_unused(live) && mailbox.is_empty()
 }
 
 fn random_log_id() -> LogId {

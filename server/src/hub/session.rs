@@ -33,6 +33,11 @@ impl Session {
         Self(Arc::new(Handle { hub, live, mailbox, room }))
     }
 
+    /// Whether it is of this actor.
+    pub(super) fn is_of(&self, live: &Arc<Live>) -> bool {
+        Arc::ptr_eq(&self.0.live, live)
+    }
+
     /// Whether it is of this actor, and there is no other handle, reader or guest of it. Without a
     /// handle nobody makes any, so the answer holds for as long as this one is not cloned.
     pub(super) fn is_unused(&mut self, of: &Arc<Live>) -> bool {

@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use durable_sessions_protocol::event::Principal;
 
+use super::super::alarms::Alarm;
 use super::super::{Device, Writer};
 use super::{ask, data, open, open_with, pass, publish, read_all, session};
 use crate::log::{LogStore, MemoryStore};
@@ -93,6 +94,16 @@ async fn clocks_of_sessions_out_of_memory_run_on_in_their_order_and_over_a_faile
     assert!(ended("middle").await && !ended("late").await);
     pass(3 * 60 * MINUTE_MS).await;
     assert!(ended("late").await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_alarm_of_a_session_in_memory_does_not_keep_the_others_from_ringing() {
+    let store = Arc::new(MemoryStore::new());
+    let (hub, _) = open(&store).await;
+    let _handle = hub.session(&session("s")).await.unwrap();
+    hub.0.alarms.set(&session("s"), Alarm { at: 0, leases: Vec::new() });
+    pass(1).await;
+    assert_eq!(hub.0.alarms.first(), None);
 }
 
 #[tokio::test(start_paused = true)]
