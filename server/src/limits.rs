@@ -47,6 +47,8 @@ pub const SOCKET_CLOSE_TIMEOUT_MS: u64 = 2_000;
 /// that the answer reaches a client that is still sending.
 pub const SURPLUS_DISCARD_MS: u64 = 2_000;
 
+/// Agents one connection serves at a time. Beyond it: `rate_limited`; withdraw from one first.
+pub const SERVE_AGENTS_MAX: usize = 256;
 /// Session names and prefixes of one worker. Beyond it: `invalid`.
 pub const SERVE_PATTERNS_MAX: usize = 1024;
 /// How long a request for work without `wait_ms` waits. Then: 204.
@@ -80,3 +82,7 @@ pub const CHECKPOINT_UNLOAD_BYTES_PER_ENTRY: u64 = 4096;
 pub const LISTING_DEFAULT_SESSIONS: usize = 100;
 /// Most sessions in one answer to a listing. A higher limit: 400.
 pub const LISTING_MAX_SESSIONS: usize = 1000;
+/// Bytes of titles in one answer to a listing; a single larger title goes alone. The rest: `next`.
+pub const LISTING_TITLES_MAX_BYTES: usize = 1024 * 1024;
+/// Sessions that a listing takes from the store at a time, with their titles.
+pub const LISTING_READ_SESSIONS: usize = 64;

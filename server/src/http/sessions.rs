@@ -16,7 +16,9 @@ use super::problem::{Refused, invalid, unavailable};
 use super::request::{SESSION_LOG, SessionPath, check_log, log_value};
 use crate::auth;
 use crate::hub::Description;
-use crate::limits::{LISTING_DEFAULT_SESSIONS, LISTING_MAX_SESSIONS};
+use crate::limits::{
+    LISTING_DEFAULT_SESSIONS, LISTING_MAX_SESSIONS, LISTING_READ_SESSIONS, LISTING_TITLES_MAX_BYTES,
+};
 use crate::log::SessionSummary;
 
 /// Which sessions are wanted.
@@ -70,15 +72,39 @@ pub(super) async fn list(
     let Query(listing) =
         query.map_err(|error| invalid(format!("the query is not valid: {error}")))?;
     let (prefix, after, limit) = listing.read()?;
-    // One more tells whether there are more.
-    let mut found = app.hub.list(&prefix, after.as_ref(), limit + 1).await?;
-    let is_last_page = found.len() <= limit;
-    found.truncate(limit);
-    let next = found.last().filter(|_| !is_last_page).map(|last| last.id.clone());
-    let listed = Listed { sessions: found.into_iter().map(Line::from).collect(), next };
+    let listed = page(&app, &prefix, after, limit).await?;
     let body = serde_json::to_string(&listed).unwrap_or_default();
     let headers = [(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-store")];
     Ok((headers, body).into_response())
+}
+
+/// As many sessions as were asked for, or as their titles allow.
+async fn page(
+    app: &App,
+    prefix: &str,
+    mut after: Option<SessionId>,
+    limit: usize,
+) -> Result<Listed, Problem> {
+    let mut sessions = Vec::new();
+    let mut title_bytes = 0;
+    loop {
+        // One more tells whether there are more.
+        let wanted = (limit + 1 - sessions.len()).min(LISTING_READ_SESSIONS);
+        let found = app.hub.list(prefix, after.as_ref(), wanted).await?;
+        let is_end = found.len() < wanted;
+        for summary in found {
+            title_bytes += summary.title.as_ref().map_or(0, String::len);
+            let is_too_large = title_bytes > LISTING_TITLES_MAX_BYTES && !sessions.is_empty();
+            if sessions.len() == limit || is_too_large {
+                return Ok(Listed { sessions, next: after });
+            }
+            after = Some(summary.id.clone());
+            sessions.push(Line::from(summary));
+        }
+        if is_end {
+            return Ok(Listed { sessions, next: None });
+        }
+    }
 }
 
 impl Listing {

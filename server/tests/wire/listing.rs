@@ -65,6 +65,40 @@ async fn pages_of_a_listing_join_without_loss_or_repetition() {
 }
 
 #[tokio::test]
+async fn a_page_ends_early_when_its_titles_are_large() {
+    let server = TestServer::start(&[]).await;
+    let title = "x".repeat(200 * 1024);
+    for number in 0..7 {
+        let update = json!({"kind": "session.updated", "id": "u", "title": title});
+        post(&server, &format!("s{number}"), &update).await;
+    }
+    let page = list(&server, "").await;
+    assert_eq!(ids(&page), ["s0", "s1", "s2", "s3", "s4"], "a MiB");
+    assert_eq!(page["next"], "s4");
+    let rest = list(&server, "?after=s4").await;
+    assert_eq!(ids(&rest), ["s5", "s6"]);
+    assert_eq!(rest.get("next"), None);
+}
+
+// More than are read from the store at a time.
+#[tokio::test]
+async fn a_page_has_as_many_sessions_as_were_asked_for() {
+    let server = TestServer::start(&[]).await;
+    for number in 0..130 {
+        post(&server, &format!("s{number:03}"), &note("m", "x")).await;
+    }
+    for (limit, found) in [(63, 63), (64, 64), (65, 65), (128, 128), (129, 129)] {
+        let page = list(&server, &format!("?limit={limit}")).await;
+        assert_eq!(ids(&page).len(), found);
+        assert_eq!(page["next"], format!("s{:03}", found - 1));
+    }
+    for limit in [130, 131, 1000] {
+        let page = list(&server, &format!("?limit={limit}")).await;
+        assert_eq!((ids(&page).len(), page.get("next")), (130, None));
+    }
+}
+
+#[tokio::test]
 async fn a_session_that_only_readers_asked_for_is_not_listed() {
     let server = TestServer::start(&[]).await;
     let mut client = server.client("user/ann").await;

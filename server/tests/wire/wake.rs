@@ -217,3 +217,32 @@ async fn sessions_that_cannot_be_are_refused() {
     }
     serve(&mut worker, json!({"sessions": ["s", "shop-*", "*"]})).await;
 }
+
+// DS-7.5
+#[tokio::test]
+async fn only_an_agent_serves() {
+    let server = TestServer::start(&[]).await;
+    let mut user = server.client("user/ann").await;
+    for slots in [1, 0] {
+        let refused =
+            user.ask(json!({"type": "serve", "agent": "assistant", "slots": slots})).await;
+        assert_eq!(refused["error"]["code"], "forbidden", "{refused}");
+    }
+    ask(&mut user, "s", "m", json!({})).await;
+    assert!(wakes(&mut user).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_connection_serves_256_agents_and_another_one_in_place_of_one_of_them() {
+    let server = TestServer::start(&[]).await;
+    let mut worker = server.client("agent/one").await;
+    let offer =
+        |n: u32, slots: u32| json!({"type": "serve", "agent": format!("a{n}"), "slots": slots});
+    for n in 0..256 {
+        assert_eq!(worker.ask(offer(n, 1)).await["type"], "ack");
+    }
+    assert_eq!(worker.ask(offer(256, 1)).await["error"]["code"], "rate_limited");
+    assert_eq!(worker.ask(offer(9, 2)).await["type"], "ack", "one of them");
+    assert_eq!(worker.ask(offer(9, 0)).await["type"], "ack");
+    assert_eq!(worker.ask(offer(256, 1)).await["type"], "ack");
+}

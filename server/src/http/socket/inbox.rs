@@ -1,9 +1,10 @@
 //! The half of a connection that receives: from frames to questions for the hub, in their order.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use durable_sessions_protocol::close;
 use durable_sessions_protocol::error::{ErrorCode, Problem};
+use durable_sessions_protocol::event::PrincipalKind;
 use durable_sessions_protocol::frame::{
     Attach, BadFrame, ClientFrame, Detach, Ping, Publish as PublishFrame, RequestId, Seen, Serve,
     ServerFrame,
@@ -22,7 +23,7 @@ use super::{Ending, Socket, text_of};
 use crate::http::problem::invalid;
 use crate::http::{App, drafts};
 use crate::hub::{Connection, Patterns, Publish, Service, Session, WakeSender, Writer, wake_queue};
-use crate::limits::SOCKET_SESSIONS_MAX;
+use crate::limits::{SERVE_AGENTS_MAX, SOCKET_SESSIONS_MAX};
 
 pub(super) struct Inbox<'a> {
     app: &'a App,
@@ -32,6 +33,8 @@ pub(super) struct Inbox<'a> {
     orders: mpsc::Sender<Order>,
     /// Where input is offered, once the client serves.
     wakes: Option<WakeSender>,
+    /// The agents it serves.
+    serves: HashSet<Id>,
     received: &'a LastReceived,
     /// The sessions that must hear when the connection is gone.
     joined: HashMap<SessionId, Joined>,
@@ -51,8 +54,8 @@ impl<'a> Inbox<'a> {
         orders: mpsc::Sender<Order>,
         received: &'a LastReceived,
     ) -> Self {
-        let joined = HashMap::new();
-        Self { app, connection, writer, stream, orders, wakes: None, received, joined }
+        let (serves, joined) = (HashSet::new(), HashMap::new());
+        Self { app, connection, writer, stream, orders, wakes: None, serves, received, joined }
     }
 
     /// Reads frames until the connection ends.
@@ -163,6 +166,14 @@ impl<'a> Inbox<'a> {
             Ok(sessions) => sessions,
             Err(problem) => return self.bad(request, problem).await,
         };
+        if let Err(problem) = self.check_serve(&agent, slots) {
+            return self.bad(request, problem).await;
+        }
+        if slots == 0 {
+            self.serves.remove(&agent);
+        } else {
+            self.serves.insert(agent.clone());
+        }
         let producer = producer.map(|producer| (self.writer.principal.clone(), producer));
         let service = Service { agent, sessions, slots, producer };
         let sender = match &self.wakes {
@@ -175,6 +186,23 @@ impl<'a> Inbox<'a> {
         };
         self.app.hub.serve(&self.connection, service, &sender);
         self.send(&ServerFrame::Ack { request, first: None, last: None, receipt: None }).await
+    }
+
+    fn check_serve(&self, agent: &Id, slots: u32) -> Result<(), Problem> {
+        if self.writer.principal.kind != PrincipalKind::Agent {
+            let detail = "only an agent works: say `hello` as `agent/ID`";
+            return Err(Problem::new(ErrorCode::Forbidden, detail));
+        }
+        let serves_more = slots > 0 && !self.serves.contains(agent);
+        if serves_more && self.serves.len() >= SERVE_AGENTS_MAX {
+            return Err(Problem::new(
+                ErrorCode::RateLimited,
+                format!(
+                    "a connection serves at most {SERVE_AGENTS_MAX} agents: withdraw from one first"
+                ),
+            ));
+        }
+        Ok(())
     }
 
     async fn ping(&mut self, ping: Ping) -> Result<(), Ending> {
