@@ -537,6 +537,51 @@ test("a client that only serves tells how that connection is", async (t) => {
   await until(() => other.status === "connecting");
 });
 
+test("a claim that is refused for no reason of the trade is told to the log", async (t) => {
+  const fake = fakeServer();
+  const lines = [];
+  const codes = { m1: "already_claimed", m2: "forbidden" };
+  fake.append("s", ...Object.keys(codes).map((id) => ({ kind: "message", id, role: "user", text: id })));
+  fake.sessionOf("s").refuses = ({ in_reply_to: id }) => ({ code: codes[id], status: 422, detail: `no ${id}` });
+  const log = (line) => lines.push(line);
+  const client = connect("http://127.0.0.1:1", { WebSocket: fake.WebSocket, as: "agent/bot", log });
+  t.after(() => client.close());
+  client.serve("writer", () => assert.fail("it has no input"));
+  await until(() => fake.socket?.sent.length > 1, "it offers");
+  for (const input of Object.keys(codes)) {
+    fake.socket.tell({ type: "wake", agent: "writer", session: "s", input, attempt: 1 });
+  }
+  const told = () => lines.filter((line) => line.includes(" in s: "));
+  await until(() => told().length > 0, "it tells");
+  assert.deepEqual(told(), ["agents: writer in s: DurableSessionsError: forbidden: no m2"]);
+});
+
+test("a run of an earlier process is gone on with however long it takes to read what that wrote", async (t) => {
+  const fake = fakeServer();
+  const { setTimeout } = globalThis;
+  // The time of an offer is over at once.
+  t.mock.method(globalThis, "setTimeout", (fn, ms) => setTimeout(fn, ms === 10_000 ? 0 : ms));
+  fake.append("s", { kind: "message", id: "m1", role: "user", text: "go" });
+  fake.append("s", { kind: "run.started", run: "r1", agent: "writer", in_reply_to: "m1" });
+  const client = connect("http://127.0.0.1:1", { WebSocket: fake.WebSocket, as: "agent/bot" });
+  t.after(() => client.close());
+  let seen;
+  client.serve("writer", (run) => {
+    seen = [run.id, run.isResumed, run.input.text];
+  }, { producer: "worker-1" });
+  await until(() => fake.socket?.sent.length > 1, "it offers");
+  fake.sessionOf("s").isSlow = true;
+  fake.socket.tell({ type: "wake", agent: "writer", session: "s", input: "m1", attempt: 1, run: "r1" });
+  await until(() => fake.socket.sent.some(({ producer, type }) => type === "attach" && producer), "it takes it over");
+  // A timer of no length is over long before.
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  assert.ok(!fake.socket.sent.some(({ type }) => type === "publish"), "it waits");
+  const { events } = fake.sessionOf("s");
+  fake.socket.tell({ type: "events", session: "s", first: 1, last: 2, events });
+  await until(() => seen, "it goes on");
+  assert.deepEqual(seen, ["r1", true, "go"]);
+});
+
 test("the facade knows the core's words by the same numbers", () => {
   const read = (path) => readFileSync(join(import.meta.dirname, "../..", path), "utf8");
   const core = [...read("src/web/agent.rs").matchAll(/const ([A-Z_]+): u64 = (\d+);/g)];

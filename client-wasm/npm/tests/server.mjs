@@ -40,10 +40,11 @@ export function fakeServer() {
       if (frame.type === "hello") {
         this.tell({ type: "welcome", connection: "c", heartbeat_ms: 15000, limits: { event_max_bytes: 262144 } });
       } else if (frame.type === "attach") {
-        const { log, events } = sessionOf(session);
-        this.tell({ type: "attached", request, session, log, tail: events.length });
+        const { log, events, isSlow } = sessionOf(session);
+        const producer = frame.producer && { epoch: frame.producer.epoch ?? 1, seq: 0 };
+        this.tell({ type: "attached", request, session, log, tail: events.length, producer });
         const from = frame.position?.offset ?? 0;
-        if (events.length > from) {
+        if (events.length > from && !isSlow) {
           this.tell({ type: "events", session, first: from + 1, last: events.length, events: events.slice(from) });
         }
       } else if (frame.type === "fetch") {
