@@ -66,15 +66,15 @@ test("many tool calls at once are answered over the one socket, some here and so
     await by({ kind: "run.suspended", run: "r1", ask, body: { type: "tool", name: "locate", input: { ask } } });
   }
   const other = await (await newChat(await device())).open({ as: "bob" });
-  const answers = (page, isHere) =>
-    page.evaluate(async (parity) => {
+  // Each shows all of them before anybody answers: an answered one is gone from the list.
+  for (const one of [chat, other]) await expect(one.page.getByTestId("ask")).toHaveCount(TOOL_CALLS);
+  const answers = (page, mine) =>
+    page.evaluate((mine) => {
       const { session } = durableSessions;
-      const open = () => session.transcript().runs[0]?.asks ?? [];
-      while (open().length < 24) await new Promise((resolve) => setTimeout(resolve, 10));
-      const mine = open().filter((_, n) => n % 2 === parity);
-      return Promise.all(mine.map(({ id, body }) => session.answer(id, { found: body.input.ask })));
-    }, isHere ? 0 : 1);
-  const acks = (await Promise.all([answers(chat.page, true), answers(other.page, false)])).flat();
+      return Promise.all(mine.map((ask) => session.answer(ask, { found: ask })));
+    }, mine);
+  const [here, there] = [0, 1].map((parity) => asks.filter((_, n) => n % 2 === parity));
+  const acks = (await Promise.all([answers(chat.page, here), answers(other.page, there)])).flat();
   expect(acks).toHaveLength(TOOL_CALLS);
   const resumed = ofKind(await chat.events(), "run.resumed");
   expect(resumed.map(({ ask, answer }) => [ask, answer.found]).sort()).toEqual(asks.map((ask) => [ask, ask]).sort());
