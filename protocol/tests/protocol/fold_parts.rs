@@ -20,36 +20,44 @@ fn values(log: &Log) -> Vec<Value> {
     log.events.iter().map(|text| serde_json::from_str(text).unwrap()).collect()
 }
 
-/// Some of the messages of a transcript, by their places, as a server answers them.
-fn cut(whole: &Transcript, events: &[Value], from: usize, to: usize) -> Value {
+/// The offset at which a message begins.
+fn begun(events: &[Value], id: &str) -> u64 {
+    let begins = |event: &&Value| event["id"] == *id || event["message"] == *id;
+    events.iter().find(begins).unwrap()["offset"].as_u64().unwrap()
+}
+
+/// The messages of a transcript from one place on, up to those that begin at an offset, as a server
+/// answers them.
+fn cut(whole: &Transcript, events: &[Value], from: usize, before: u64) -> Value {
     let mut json = whole.snapshot();
-    let place = |hidden: &Value| usize::try_from(hidden["place"].as_u64().unwrap()).unwrap();
     let hidden = json["unlisted"].as_array().cloned().unwrap_or_default();
+    let listed = json["messages"].as_array().unwrap();
+    let to =
+        listed.partition_point(|message| begun(events, message["id"].as_str().unwrap()) < before);
+    let first = match listed.get(from) {
+        _ if from == 0 => 1,
+        Some(first) => begun(events, first["id"].as_str().unwrap()),
+        None => whole.offset().next().as_u64(),
+    };
     let mut unlisted: Vec<Value> = Vec::new();
     for message in &whole.messages()[..from] {
         let run = message.run.as_ref().filter(|_| message.role != "user");
         unlisted.push(json!({"id": message.id, "run": run}));
     }
-    for hidden in &hidden {
-        if from > 0 && place(hidden) <= from {
-            unlisted.push(json!({"id": hidden["id"], "run": hidden["run"]}));
-        } else if place(hidden) < to || to == whole.messages().len() {
-            let place = place(hidden) - from;
-            unlisted.push(json!({"id": hidden["id"], "run": hidden["run"], "place": place}));
+    for mut hidden in hidden {
+        let at = begun(events, hidden["id"].as_str().unwrap());
+        if at < first {
+            hidden.as_object_mut().unwrap().remove("place");
+        } else if at < before {
+            hidden["place"] = (hidden["place"].as_u64().unwrap() - from as u64).into();
+        } else {
+            continue;
         }
+        unlisted.push(hidden);
     }
+    json["messages"] = listed[from..to].into();
     json["unlisted"] = unlisted.into();
-    json["messages"] = json["messages"].as_array().unwrap()[from..to].into();
-    let behind = json!(whole.offset().next());
-    let begins = |event: &Value| {
-        let first = &whole.messages()[from].id;
-        event["id"] == **first || event["message"] == **first
-    };
-    json["first"] = match from {
-        0 => json!(1),
-        _ if from == whole.messages().len() => behind,
-        _ => events.iter().find(|event| begins(event)).unwrap()["offset"].clone(),
-    };
+    json["first"] = first.into();
     json["hasOlder"] = (from > 0).into();
     json
 }
@@ -73,14 +81,11 @@ proptest! {
     fn the_fold_of_the_rest_takes_in_the_fold_of_the_beginning_at_any_event(log in log()) {
         let events = values(&log);
         let whole = fold(&events);
-        let order = |id: &str| {
-            events.iter().position(|event| event["id"] == *id || event["message"] == *id).unwrap()
-        };
         for split in 0..=events.len() {
             let then = fold(&events[..split]);
             let count = then.messages().len();
             // Nothing of the beginning but what is still written to.
-            let mut rest = Transcript::resume(&cut(&then, &events, count, count)).unwrap();
+            let mut rest = Transcript::resume(&cut(&then, &events, count, u64::MAX)).unwrap();
             let mut behind = Vec::new();
             for event in &events[split..] {
                 if rest.names_older(event) {
@@ -89,13 +94,11 @@ proptest! {
                 rest.apply(event);
             }
             if count > 0 {
-                if rest.older(&cut(&then, &events, 0, count)) {
+                if rest.older(&cut(&then, &events, 0, u64::MAX)) {
                     behind.into_iter().for_each(|event| rest.apply(event));
                 } else {
                     // It was hidden, or its run has ended: the beginning as of now is taken.
-                    let begun =
-                        whole.messages().partition_point(|message| order(&message.id) < split);
-                    let beginning = cut(&whole, &events, 0, begun);
+                    let beginning = cut(&whole, &events, 0, split as u64 + 1);
                     prop_assert!(rest.older(&beginning), "split at {}", split);
                 }
             }
@@ -121,7 +124,7 @@ proptest! {
             // Nothing is shown, so there is no first event.
             return Ok(());
         }
-        let newest = cut(&then, &events, from, then.messages().len());
+        let newest = cut(&then, &events, from, u64::MAX);
         let mut first = newest["first"].as_u64().unwrap();
         let mut transcript = Transcript::resume(&newest).unwrap();
         let mut behind = Vec::new();
@@ -135,13 +138,12 @@ proptest! {
         let mut as_of = asked;
         while first > 1 {
             let server = fold(&events[..as_of]);
-            let order = |id: &str| events.iter().position(|event| event["id"] == *id || event["message"] == *id);
-            let to = server.messages().partition_point(|message| order(&message.id).unwrap() as u64 + 1 < first);
+            let to = server.messages().partition_point(|message| begun(&events, &message.id) < first);
             let page_from = to.saturating_sub(each);
             if page_from == to && page_from > 0 {
                 return Ok(());
             }
-            let page = cut(&server, &events, page_from, to);
+            let page = cut(&server, &events, page_from, first);
             if transcript.older(&page) {
                 behind.drain(..).for_each(|event| transcript.apply(&event));
                 first = page["first"].as_u64().unwrap();
@@ -198,10 +200,10 @@ fn a_page_from_before_a_message_of_it_was_hidden_is_not_taken() {
     ];
     let then = fold(&events[..2]);
     let mut patches = 0;
-    let mut fold = Fold::resume(&cut(&then, &events, 1, 2));
+    let mut fold = Fold::resume(&cut(&then, &events, 1, u64::MAX));
     fold.apply(&events[2], &mut |_: Patch<Value>| patches += 1);
     assert_eq!(patches, 2, "all that is shown is hidden, and the new one shown");
-    assert!(!fold.older(&cut(&then, &events, 0, 1), &mut |_| patches += 1));
+    assert!(!fold.older(&cut(&then, &events, 0, 2), &mut |_| patches += 1));
     assert_eq!(patches, 2);
 }
 
@@ -214,9 +216,9 @@ fn an_edit_of_an_older_page_hides_from_there_on() {
     let events: Vec<Value> = (1..=6).map(|offset| say(offset, None)).collect();
     let whole = fold(&events);
     for (replaced, left) in [("m1", 0), ("m2", 1), ("m4", 3), ("m6", 5)] {
-        let mut transcript = Transcript::resume(&cut(&whole, &events, 4, 6)).unwrap();
-        assert!(transcript.older(&cut(&whole, &events, 2, 4)));
-        assert!(transcript.older(&cut(&whole, &events, 0, 2)));
+        let mut transcript = Transcript::resume(&cut(&whole, &events, 4, u64::MAX)).unwrap();
+        assert!(transcript.older(&cut(&whole, &events, 2, 5)));
+        assert!(transcript.older(&cut(&whole, &events, 0, 3)));
         transcript.apply(&say(7, Some(replaced)));
         assert_eq!(transcript.messages().len(), left + 1, "{replaced}");
     }

@@ -82,6 +82,9 @@ async fn fold(session: &Session, part: &Part) -> Result<Transcript, Problem> {
         // A long log is folded without holding up the other sessions of this thread.
         tokio::task::yield_now().await;
     }
+    for (id, run) in &part.hidden {
+        transcript.hide(id, run.as_ref());
+    }
     for &at in &part.later {
         apply_one(session, at, &mut transcript).await?;
     }

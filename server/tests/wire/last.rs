@@ -208,6 +208,39 @@ async fn a_page_goes_on_with_what_happens_after_it() {
 }
 
 #[tokio::test]
+async fn pages_name_what_is_hidden_in_them_since_it_may_be_replaced_again() {
+    let server = TestServer::start(&[]).await;
+    let mut user = server.client("user/ann").await;
+    let message = |id: &str, replaces: Option<&str>| json!({"kind": "message", "id": id, "role": "user", "to": null, "text": "x", "replaces": replaces});
+    for (id, replaces) in [("a", None), ("b", None), ("c", Some("b")), ("d", None)] {
+        user.publish("s", message(id, replaces)).await;
+    }
+    // `b` stands behind the last message of its page.
+    let (mut behind, _) = paged(server.address, 1).await;
+    user.publish("s", message("e", Some("b"))).await;
+    behind.apply(&json!({"offset": 5, "kind": "message", "id": "e", "role": "user", "text": "x", "replaces": "b"}));
+    assert_eq!(behind.messages().len(), 2);
+
+    user.publish("s", message("f", None)).await;
+    let newest = get(server.address, "last=1").await;
+    let mut transcript = Transcript::resume(&newest).unwrap();
+    let edits = [("g", "a"), ("h", "c")];
+    for (offset, (id, replaces)) in (7..).zip(edits) {
+        if offset == 8 {
+            // Nothing is shown of the page any more.
+            let page = get(server.address, "last=9&before=6").await;
+            assert_eq!((&page["messages"], &page["first"]), (&json!([]), &json!(1)));
+            assert!(transcript.older(&page));
+        }
+        user.publish("s", message(id, Some(replaces))).await;
+        transcript.apply(&json!({"offset": offset, "kind": "message", "id": id, "role": "user", "text": "x", "replaces": replaces}));
+    }
+    let shown: Vec<_> = transcript.messages().iter().map(|message| &*message.id).collect();
+    assert_eq!(shown, ["h"]);
+    assert_eq!(get(server.address, "").await["messages"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
 async fn an_attach_begins_with_the_nth_last_message() {
     let server = TestServer::start(&[]).await;
     let mut agent = Agent::new(&server).await;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::run::{self, Run};
 use super::{Message, Transcript, owned};
 use crate::fold::Fold;
-use crate::id::LogId;
+use crate::id::{Id, LogId};
 use crate::offset::Offset;
 
 impl Transcript {
@@ -99,6 +99,14 @@ impl Transcript {
     /// snapshot has it in `unlisted`. Its run, if it is to be shown, is applied before.
     pub fn leave_out(&mut self, message: &Value) {
         self.fold.leave_out(message);
+    }
+
+    /// Knows a message that begins here and is hidden, so that a later event may replace it.
+    pub fn hide(&mut self, id: &Id, run: Option<&Id>) {
+        let (id, run) = (id.to_string(), run.map(ToString::to_string));
+        let (order, first) = (self.next_order, self.offset.next());
+        self.hidden.push(Hidden { order, first, id, run });
+        self.next_order += 1;
     }
 
     /// Knows that nothing follows up to an offset that would change what it shows.

@@ -76,6 +76,9 @@ pub struct Part {
     pub stopping: Vec<Id>,
     /// Messages from before `first` that those runs write to, and which.
     pub left_out: Vec<(Id, Id)>,
+    /// Messages that begin between `until` and `before`, with the runs that write them: none of them
+    /// is shown, but one may be replaced again.
+    pub hidden: Vec<(Id, Option<Id>)>,
 }
 
 impl State {
@@ -111,6 +114,7 @@ impl State {
             title: self.title.clone(),
             stopping: Vec::new(),
             left_out: Vec::new(),
+            hidden: self.hidden(until, before),
         };
         for run in self.concerned(first, before) {
             part.add_run(self, run);
@@ -138,6 +142,13 @@ impl State {
             }
         }
         concerned
+    }
+
+    /// Messages that began after an offset and before another.
+    fn hidden(&self, after: Offset, before: Offset) -> Vec<(Id, Option<Id>)> {
+        let begun = self.places.begun.range(after.next()..before.max(after.next()));
+        let with_run = |id: &Id| (id.clone(), self.messages.get(id).and_then(|it| it.run.clone()));
+        begun.map(|(_, id)| with_run(id)).collect()
     }
 
     /// Messages that began before an offset, of runs that were at work then or later.
