@@ -17,6 +17,7 @@ mod places;
 mod producers;
 mod publish;
 mod replay;
+mod room;
 mod rules;
 mod runs;
 mod steers;

@@ -14,18 +14,11 @@ use durable_sessions_protocol::offset::Offset;
 use super::acts::{self, Class, Known};
 use super::evolve::Meta;
 use super::producers::{Place, Recorded};
+use super::room;
 use super::rules::taken;
-use super::runs::Run;
 use super::trial::Trial;
 use super::{Publish, Published, Refusal, State, Writer};
 use crate::log::Record;
-
-/// Inputs of one session that may wait for their agents. Beyond it: `rate_limited`.
-pub(super) const PENDING_MAX_INPUTS: usize = 1024;
-/// Open runs of one session. Beyond it: `rate_limited`.
-pub(super) const OPEN_MAX_RUNS: usize = 1024;
-/// Steers of one run without a fate, and its asks without an answer. Beyond it: `rate_limited`.
-pub(super) const RUN_MAX_WAITING: usize = 64;
 
 /// So much of a message's id begins the ids of the stops it asks for: with a number behind it, it is
 /// an id still.
@@ -47,9 +40,6 @@ impl State {
         let Some(producer) = &publish.producer else {
             return self.publish_act(&publish.writer, publish.drafts?, now);
         };
-        if let Ok(drafts) = &publish.drafts {
-            self.check_room(drafts)?;
-        }
         let stream = match self.place(&publish.writer, producer, publish.declare_epoch)? {
             Place::Next { grant } => Stream { grant, seq: producer.seq },
             Place::Recorded(Recorded::Refused(refusal)) => return Err(refusal),
@@ -58,6 +48,10 @@ impl State {
                 return Ok(Published { first, last, duplicate: true, receipt });
             }
         };
+        if let Ok(drafts) = &publish.drafts {
+            // Not recorded: the same publish is welcome once there is room.
+            self.check_room(drafts)?;
+        }
         let admitted = publish
             .drafts
             .and_then(|drafts| self.publish_all(&publish.writer, stream, drafts, now));
@@ -116,48 +110,6 @@ impl State {
         }
     }
 
-    /// What waits for agents and people is bounded.
-    fn check_room(&self, drafts: &[Draft]) -> Result<(), Problem> {
-        let (mut inputs, mut runs, mut steers, mut asks) = (0, 0, Vec::new(), Vec::new());
-        for draft in drafts {
-            if let Event::Message(message) = &draft.event {
-                inputs += usize::from(self.addressee(message).is_some());
-            } else if let Event::RunStarted(_) = &draft.event {
-                runs += 1;
-            } else if let Event::Steer(steer) = &draft.event {
-                steers.push(&steer.run);
-            } else if let Event::RunSuspended(suspended) = &draft.event {
-                asks.push(&suspended.run);
-            }
-        }
-        let is_full = |waiting: &[&Id], has: fn(&Run) -> usize| {
-            waiting.iter().any(|run| {
-                let more = waiting.iter().filter(|other| *other == run).count();
-                self.runs.get(*run).map_or(0, has) + more > RUN_MAX_WAITING
-            })
-        };
-        let full = if inputs > 0 && self.pending.len() + inputs > PENDING_MAX_INPUTS {
-            format!(
-                "at most {PENDING_MAX_INPUTS} messages may wait for an agent: send again when it has taken some"
-            )
-        } else if runs > 0 && self.open.len() + runs > OPEN_MAX_RUNS {
-            format!(
-                "at most {OPEN_MAX_RUNS} runs of a session may be open: start it when one has ended"
-            )
-        } else if is_full(&steers, |run| run.steers.len()) {
-            format!(
-                "at most {RUN_MAX_WAITING} steers may wait for a run: send again when it has taken some"
-            )
-        } else if is_full(&asks, |run| run.asks.len()) {
-            format!(
-                "a run may wait for at most {RUN_MAX_WAITING} answers: ask again when it has some"
-            )
-        } else {
-            return Ok(());
-        };
-        Err(Problem::new(ErrorCode::RateLimited, full))
-    }
-
     /// All events of a producer's publish, or none.
     fn publish_all(
         &mut self,
@@ -169,6 +121,7 @@ impl State {
         if drafts.is_empty() {
             return Err(invalid("a publish without events").into());
         }
+        room::check_one_publish(&drafts)?;
         let several = drafts.len() > 1;
         let trial = several.then(|| Trial::begin(self, &drafts));
         let mut published: Option<Published> = None;

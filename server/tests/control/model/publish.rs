@@ -9,8 +9,8 @@ use super::rules::Reasons;
 use super::{Model, Producer, text};
 use crate::call::{Publishing, Who};
 
-const RUN_MAX_STEERS: usize = 64;
-const RUN_MAX_ASKS: usize = 64;
+/// Steers of a run without a fate, and its asks without an answer.
+const RUN_MAX_WAITING: usize = 64;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Receipt {
@@ -43,6 +43,11 @@ fn key(event: &Value) -> Option<(&'static str, String)> {
     event[field].as_str().map(|id| (class, id.to_owned()))
 }
 
+/// How many events of a kind and a run are among these.
+fn new(events: &[Value], kind: &str, run: &str) -> usize {
+    events.iter().filter(|it| it["kind"] == kind && it["run"] == run).count()
+}
+
 impl Model {
     pub(crate) fn publish(&mut self, publishing: &Publishing, now: u64) -> Answer {
         if publishing.log.as_deref().is_some_and(|log| log != "log") {
@@ -52,9 +57,6 @@ impl Model {
         let Some(place) = &publishing.place else {
             return self.publish_act(who, &publishing.events, now);
         };
-        if self.is_full(&publishing.events) {
-            return Err(vec![RateLimited]);
-        }
         let key = (who.principal.clone(), place.producer.clone());
         match self.producers.get(&key) {
             Some(known) if place.epoch < known.epoch => return Err(vec![Fenced]),
@@ -76,6 +78,9 @@ impl Model {
                 self.producers.insert(key.clone(), fresh);
             }
         }
+        if self.is_full(&publishing.events) {
+            return Err(vec![RateLimited]);
+        }
         let before = self.clone();
         let answer = self.publish_all(who, &place.producer, &publishing.events, now);
         if answer.is_err() {
@@ -89,6 +94,14 @@ impl Model {
 
     fn publish_all(&mut self, who: &Who, producer: &str, events: &[Value], now: u64) -> Answer {
         if events.is_empty() || events.iter().any(is_malformed) {
+            return Err(vec![Invalid]);
+        }
+        // These would never fit.
+        let is_too_much = |event: &Value| {
+            let (kind, run) = (text(event, "kind"), text(event, "run"));
+            matches!(kind, "steer" | "run.suspended") && new(events, kind, run) > RUN_MAX_WAITING
+        };
+        if events.iter().any(is_too_much) {
             return Err(vec![Invalid]);
         }
         let mut whole: Option<Accepted> = None;
@@ -167,19 +180,15 @@ impl Model {
     fn is_full(&self, events: &[Value]) -> bool {
         let view = self.view();
         events.iter().any(|event| {
-            let run = text(event, "run");
-            // What is sent to a run that is not there is refused for that.
-            if view.run(run).is_none() {
+            let (kind, run) = (text(event, "kind"), text(event, "run"));
+            // What is sent to a run that is not there is refused for that, what never fits for good.
+            let new = new(events, kind, run);
+            if view.run(run).is_none() || new > RUN_MAX_WAITING {
                 return false;
             }
-            let new = |kind: &str| {
-                events.iter().filter(|it| it["kind"] == kind && it["run"] == run).count()
-            };
-            match text(event, "kind") {
-                "steer" => view.pending_steers(run).count() + new("steer") > RUN_MAX_STEERS,
-                "run.suspended" => {
-                    view.open_asks(run).count() + new("run.suspended") > RUN_MAX_ASKS
-                }
+            match kind {
+                "steer" => view.pending_steers(run).count() + new > RUN_MAX_WAITING,
+                "run.suspended" => view.open_asks(run).count() + new > RUN_MAX_WAITING,
                 _ => false,
             }
         })

@@ -5,7 +5,7 @@ use durable_sessions_protocol::offset::Offset;
 use super::{Bench, code, id, writer};
 use crate::hub::state::Offer;
 use crate::hub::state::inputs::OFFERS_MAX_OF_AGENT;
-use crate::hub::state::publish::PENDING_MAX_INPUTS;
+use crate::hub::state::room::PENDING_MAX_INPUTS;
 
 fn asked(bench: &mut Bench, message: &str, to: &str) {
     let event = format!(r#"{{"kind":"message","id":"{message}","role":"user","text":"hi"{to}}}"#);

@@ -3,7 +3,7 @@
 use durable_sessions_protocol::error::ErrorCode;
 use durable_sessions_protocol::limits::LEASE_MS;
 
-use super::super::publish::RUN_MAX_WAITING;
+use super::super::room::RUN_MAX_WAITING;
 use super::{Bench, Published, Refusal, code, writer};
 
 fn steered(bench: &mut Bench, id: &str, run: &str) -> Result<Published, Refusal> {
@@ -106,6 +106,25 @@ fn only_so_many_steers_wait_for_a_run() {
     assert_eq!(code(steered(&mut bench, "more", "r1")), ErrorCode::RateLimited);
     used(&mut bench, "agent/a", "s0").unwrap();
     steered(&mut bench, "more", "r1").unwrap();
+}
+
+#[test]
+fn what_was_admitted_is_answered_again_when_there_is_no_more_room() {
+    let mut bench = running();
+    let user = super::writer("user/ann", None);
+    let steers: Vec<String> = (0..RUN_MAX_WAITING)
+        .map(|n| format!(r#"{{"kind":"steer","id":"s{n}","run":"r1","text":"x"}}"#))
+        .collect();
+    let steers: Vec<&str> = steers.iter().map(String::as_str).collect();
+    let first = bench.publish(&user, Some(("tab", 0, 0)), &steers).unwrap();
+    let again = bench.publish(&user, Some(("tab", 0, 0)), &steers).unwrap();
+    assert!(again.duplicate && (again.first, again.last) == (first.first, first.last));
+
+    let more = r#"{"kind":"steer","id":"more","run":"r1","text":"x"}"#;
+    let full = bench.publish(&user, Some(("tab", 0, 1)), &[more]);
+    assert_eq!(code(full), ErrorCode::RateLimited);
+    used(&mut bench, "agent/a", "s0").unwrap();
+    bench.publish(&user, Some(("tab", 0, 1)), &[more]).unwrap();
 }
 
 #[test]

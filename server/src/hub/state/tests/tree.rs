@@ -170,7 +170,7 @@ fn a_line_of_runs_has_an_end() {
 #[test]
 fn only_so_many_runs_are_open() {
     let mut bench = Bench::new();
-    for n in 0..super::super::publish::OPEN_MAX_RUNS {
+    for n in 0..super::super::room::OPEN_MAX_RUNS {
         bench.started("a", &format!("r{n}"), "").unwrap();
     }
     assert_eq!(code(bench.started("a", "more", "")), ErrorCode::RateLimited);
