@@ -2,6 +2,9 @@
 
 import { byPrincipal } from "./presence.js";
 
+/** `Ada, Bob and Grace`. */
+const names = new Intl.ListFormat("en-GB");
+
 /** So long it stands that the connection was lost and found: what comes of that is told by the numbers beside it. */
 const TAKEOVER_MIN_MS = 4000;
 
@@ -73,19 +76,23 @@ function ofTabs(before, { tabs }) {
 }
 
 function ofPeople(before, { people }, isSelf, nameOf) {
-  for (const [key, { from, devices }] of people) {
-    const had = before.people.get(key)?.devices.length ?? 0;
-    if (devices.length <= had) continue;
-    if (isSelf(from)) return had === 0 ? null : `You are on ${devices.length} devices now.`;
-    return had === 0 ? `${nameOf(from)} is here.` : `${nameOf(from)} came with another device.`;
-  }
-  for (const [key, { from, devices }] of before.people) {
-    const has = people.get(key)?.devices.length ?? 0;
-    if (devices.length <= has) continue;
-    if (isSelf(from)) return "One of your devices left.";
-    return has === 0 ? `${nameOf(from)} left.` : `${nameOf(from)} left with one device.`;
-  }
+  const came = withMore(before.people, people);
+  const left = withMore(people, before.people);
+  const others = (changes) => changes.filter(({ from, had }) => had === 0 && !isSelf(from)).map(({ from }) => nameOf(from));
+  const [newcomers, gone] = [others(came), others(left)];
+  if (newcomers.length > 0) return `${names.format(newcomers)} ${newcomers.length > 1 ? "are" : "is"} here.`;
+  const more = came.find(({ had }) => had > 0);
+  if (more) return isSelf(more.from) ? `You are on ${more.has} devices now.` : `${nameOf(more.from)} came with another device.`;
+  if (gone.length > 0) return `${names.format(gone)} left.`;
+  const [less] = left;
+  if (less) return isSelf(less.from) ? "One of your devices left." : `${nameOf(less.from)} left with one device.`;
   return null;
+}
+
+/** Those who have more devices in `after` than they had in `before`. */
+function withMore(before, after) {
+  const counts = [...after].map(([key, { from, devices }]) => ({ from, has: devices.length, had: before.get(key)?.devices.length ?? 0 }));
+  return counts.filter(({ has, had }) => has > had);
 }
 
 /** `84 ms`, `2.1 s`. */

@@ -1,6 +1,6 @@
-// Who is here: one chip for each person or agent, with the tabs of each of their devices.
+// Who is here: one chip for each person, with the tabs of each of their devices, and for each agent.
 
-/** More would push the conversation off the page. */
+/** More would push the conversation off the page: of people as of agents. */
 const CHIPS_MAX = 6;
 
 /** The members of a session by principal, in the order they came. */
@@ -15,29 +15,38 @@ export function byPrincipal(members) {
   return people;
 }
 
-/** Shows people in `list`; `isSelf` knows this page's own principal, `nameOf` its name. */
+/** Shows in `list` people, this page's own first, and behind them agents; `nameOf` a principal is its name. */
 export function createPresence({ list, isSelf, nameOf }) {
   let shown = null;
   return {
     show(members) {
       if (members === shown) return;
       shown = members;
-      const people = [...byPrincipal(members).values()].sort((a, b) => isSelf(b.from) - isSelf(a.from));
-      const chips = people.slice(0, CHIPS_MAX).map((person) => chip(person, isSelf(person.from), nameOf));
-      if (people.length > CHIPS_MAX) chips.push(piece("li", "person", `${people.length - CHIPS_MAX} more`));
-      list.replaceChildren(...chips);
+      const all = [...byPrincipal(members).values()].sort((a, b) => isSelf(b.from) - isSelf(a.from));
+      const people = all.filter(({ from }) => from.kind !== "agent");
+      const agents = all.filter(({ from }) => from.kind === "agent");
+      list.replaceChildren(...chips(people, "people", isSelf, nameOf), ...chips(agents, "agents", isSelf, nameOf));
     },
   };
 }
 
+function chips(crowd, noun, isSelf, nameOf) {
+  const shown = crowd.slice(0, CHIPS_MAX).map((person) => chip(person, isSelf(person.from), nameOf));
+  const more = crowd.length - shown.length;
+  return more > 0 ? [...shown, piece("li", "person", `${more} more ${noun}`)] : shown;
+}
+
 function chip({ from, devices }, isSelf, nameOf) {
   const name = nameOf(from);
+  const words = inWords(from, devices);
   const element = piece("li", isSelf ? "person is-self" : "person");
   element.dataset.kind = from.kind;
   element.dataset.id = from.id;
   element.dataset.devices = devices.join(" ");
-  element.title = `${name}: ${inWords(from, devices)}`;
-  element.append(piece("span", "person-name", name), piece("span", "person-devices", inWords(from, devices)));
+  element.title = `${name}: ${words}`;
+  // An agent's chip looks like one: the word for it is read out, and takes no room.
+  const isPlain = from.kind === "agent" && devices.length === 1;
+  element.append(piece("span", "person-name", name), piece("span", isPlain ? "unseen" : "person-devices", words));
   return element;
 }
 

@@ -24,11 +24,11 @@ pub(crate) const ASSISTANT: &str = "assistant";
 pub(crate) const NAMES: [&str; 5] =
     [ASSISTANT, "unit-economics", "bid-cap", "test-plan", "seo-listicle"];
 
-/// What the agents work with.
+/// What an agent works with: its own connection, and a pen like that of the others.
 #[derive(Debug)]
 pub(crate) struct Desk {
     pub(crate) client: Client,
-    pub(crate) pen: Pen,
+    pub(crate) pen: Arc<Pen>,
 }
 
 /// Works on one input as the agent of that name.

@@ -1,31 +1,26 @@
 //! The demo's agents: serve the growth copilot of this crate's library on all sessions of a server.
 //!
-//! One process serves all five names, or some of them. It keeps nothing: what it needs it reads from
-//! the session, so it may be killed and started again at any time. Started again within the lease
-//! it goes on with the runs it left, as its producer's name is always the same.
+//! One process serves all five, or some of them, each over its own connection and under its own name.
+//! It keeps nothing: what it needs it reads from the session, so it may be killed and started again
+//! at any time. Started again within the lease it goes on with the runs it left, as the names of its
+//! producers are always the same.
 
 mod agents;
 mod model;
+mod staff;
 
 use std::error::Error;
 use std::io::{self, Write};
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser;
-use durable_sessions_client::core::Status;
-use durable_sessions_client::native::{Client, Options, Serve, Worker};
-use durable_sessions_protocol::error::Problem;
 use durable_sessions_protocol::id::Id;
-use futures_util::future::{join_all, select_all};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::agents::{ASSISTANT, Desk, NAMES, Pen, work};
+use crate::agents::{NAMES, Pen};
 use crate::model::Model;
-
-/// Inputs at a time for each name; more wait their turn.
-const SLOTS: u32 = 8;
+use crate::staff::Staff;
 
 /// The demo's agents, a growth copilot for a small ecommerce brand
 #[derive(Debug, Parser)]
@@ -61,68 +56,50 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Serves until SIGTERM or Ctrl-C, through any number of lost connections.
+/// Serves until SIGTERM or Ctrl-C, through any number of lost connections, or until the server will
+/// not have one of the agents. Either way the work of all is left to the next process.
 async fn serve(cli: Cli) -> Result<(), Box<dyn Error>> {
     let mut ends = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let model = Model::from_environment()?;
     if let Some(model) = &model {
         eprintln!("the words are those of {model}");
     }
-    let names = if cli.name.is_empty() { NAMES.map(str::to_owned).to_vec() } else { cli.name };
-    let first = names.first().map_or(ASSISTANT, String::as_str);
-    let producer = match cli.producer {
-        Some(producer) => producer,
-        None => Id::parse(&format!("demo-{first}"))?,
-    };
-
-    let client = Client::connect(&cli.server, Options::agent(first))?;
+    let names = chosen(cli.name);
     let pace = Duration::from_secs(1) / cli.tokens_per_second;
-    let desk = Arc::new(Desk { client: client.clone(), pen: Pen { pace, model } });
-    let workers = names.iter().map(|name| {
-        let (desk, agent) = (Arc::clone(&desk), name.clone());
-        let offer = Serve { slots: SLOTS, producer: Some(producer.clone()), ..Serve::default() };
-        client.serve(name, offer, move |run| work(Arc::clone(&desk), agent.clone(), run))
-    });
-    let mut workers: Vec<Worker> = workers.collect();
-    tokio::select! {
-        () = ended(&mut ends) => return Ok(()),
-        live = until_live(&client) => live?,
+    let staff = Staff::start(&cli.server, &names, cli.producer.as_ref(), Pen { pace, model })?;
+    let outcome = tokio::select! {
+        () = ended(&mut ends) => Ok(()),
+        error = attend(&staff, &names, &cli.server) => Err(error),
+    };
+    staff.shutdown().await;
+    outcome
+}
+
+/// The names to serve, each once: two of one name would take their runs from each other.
+fn chosen(names: Vec<String>) -> Vec<String> {
+    if names.is_empty() {
+        return NAMES.map(str::to_owned).to_vec();
     }
-    // Whoever started the agents waits for this line.
+    let is_wanted = |name: &&str| names.iter().any(|wanted| wanted == name);
+    NAMES.into_iter().filter(is_wanted).map(str::to_owned).collect()
+}
+
+/// Says when all are at work, and waits until one cannot go on.
+async fn attend(staff: &Staff, names: &[String], server: &str) -> Box<dyn Error> {
+    if let Err(refusal) = staff.live().await {
+        return refusal.into();
+    }
+    if let Err(error) = announce(names, server) {
+        return error.into();
+    }
+    staff.refused().await.into()
+}
+
+/// Whoever started the agents waits for this line.
+fn announce(names: &[String], server: &str) -> io::Result<()> {
     let mut stdout = io::stdout();
-    writeln!(stdout, "serving {} at {}", names.join(", "), cli.server)?;
-    stdout.flush()?;
-    tokio::select! {
-        () = ended(&mut ends) => {}
-        // A server that refuses this client for good ends the connection, not the worker.
-        error = until_refused(&client) => return Err(error),
-        _ = select_all(workers.iter_mut()) => {}
-    }
-    // All they wrote is delivered, and their runs are left to the next process.
-    join_all(workers.into_iter().map(Worker::shutdown)).await;
-    Ok(())
-}
-
-/// Waits until the server has greeted this client, or refused it for good.
-async fn until_live(client: &Client) -> Result<(), Box<dyn Error>> {
-    tokio::select! {
-        live = reach(client, Status::Live) => live.map(drop),
-        error = until_refused(client) => Err(error),
-    }
-}
-
-async fn until_refused(client: &Client) -> Box<dyn Error> {
-    match reach(client, Status::Closed).await {
-        Ok(Some(problem)) => problem.to_string().into(),
-        Ok(None) => "the connection was closed for good".into(),
-        Err(error) => error,
-    }
-}
-
-async fn reach(client: &Client, status: Status) -> Result<Option<Problem>, Box<dyn Error>> {
-    let mut state = client.state();
-    let reached = state.wait_for(|state| state.status == status).await?;
-    Ok(reached.error.clone())
+    writeln!(stdout, "serving {} at {server}", names.join(", "))?;
+    stdout.flush()
 }
 
 async fn ended((terminate, interrupt): &mut (Signal, Signal)) {

@@ -9,5 +9,6 @@
 mod control;
 mod model;
 mod plan;
+mod refusal;
 mod restart;
 mod support;

@@ -88,6 +88,27 @@ async fn specialists_write_for_themselves_below_the_assistant() {
 }
 
 #[tokio::test]
+async fn each_agent_writes_under_its_own_name() {
+    let stage = Stage::at(1_000).await;
+    stage.say(&plan()).await;
+    stage.asked_by("assistant").await;
+    let authors = stage.session.transcript(|transcript| {
+        let runs = transcript.runs();
+        let by_run = |id: &str| runs.iter().find(|run| run.id == id).unwrap().agent.clone();
+        let messages = transcript.messages().iter();
+        let answers = messages.filter_map(|message| Some((by_run(message.run.as_ref()?), message)));
+        answers.map(|(agent, message)| (agent, message.from.clone().unwrap())).collect::<Vec<_>>()
+    });
+    let authors = authors.unwrap();
+    for agent in SPECIALISTS.iter().chain(&["assistant"]) {
+        assert!(authors.iter().any(|(by, _)| by == agent), "{agent} has written");
+    }
+    for (agent, from) in authors {
+        assert_eq!(from, json!({"kind": "agent", "id": agent}));
+    }
+}
+
+#[tokio::test]
 async fn without_approval_nothing_is_spent() {
     let stage = Stage::at(1_000).await;
     let lead = stage.run_for(&stage.say(&plan()).await).await;
