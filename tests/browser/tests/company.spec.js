@@ -122,8 +122,8 @@ for (const [role, rank] of [["leader", 0], ["follower", 1]]) {
     for (const each of tabs) await each.showsTheLog();
     const roles = () => Promise.all(tabs.map((each) => each.page.getByTestId("role").textContent()));
     await expect.poll(async () => (await roles()).sort()).toEqual(["follower", "leader"]);
-    // One of the two is the agent's.
-    await expect.poll(() => connections(server)).toBe(2);
+    // The tabs have one, and each of the five agents its own.
+    await expect.poll(() => connections(server)).toBe(6);
   });
 }
 
@@ -140,4 +140,32 @@ test("a narrow page has room for whoever is here", async ({ chat, openFrom, newC
   for (const name of ["role", "tabs", "news", "new-tab", "cut", "composer"]) {
     await expect(page.getByTestId(name)).toBeInViewport({ ratio: 1 });
   }
+});
+
+test("those who come or leave at once are told in one line", async ({ chat, page }) => {
+  await chat.open();
+  const told = await page.evaluate(async () => {
+    const { createNews } = await import("/page/news.js");
+    const element = document.createElement("p");
+    const session = { status: "live", presence: [], on: () => {} };
+    const nameOf = ({ id }) => id;
+    const news = createNews({ element, client: { role: "solo", tabs: 1 }, session, isSelf: ({ id }) => id === "ada", nameOf });
+    const words = [];
+    const here = (...ids) => {
+      session.presence = ids.map((id) => ({ from: { kind: "user", id }, tabs: 1 }));
+      news.show();
+      words.push(element.textContent);
+    };
+    here("ada");
+    here("ada", "bob");
+    here("ada", "bob", "cid", "dan", "eve");
+    here("ada", "bob", "bob", "cid", "dan", "eve");
+    here("ada", "bob", "cid", "dan", "eve");
+    here("ada");
+    return words.slice(1);
+  });
+  expect(told).toEqual([
+    "bob is here.", "cid, dan and eve are here.", "bob came with another device.", "bob left with one device.",
+    "bob, cid, dan and eve left.",
+  ]);
 });

@@ -36,11 +36,31 @@ test("five agents are at work at once, and their figures are those of the number
   const ends = SPECIALISTS.map((name) => ofKind(events, "run.ended", runs[name])[0].offset);
   for (const name of SPECIALISTS) {
     const first = ofKind(events, "delta", runs[name])[0];
-    expect(first.from.id, "who wrote it").not.toBe("user");
+    expect(first.from, "who wrote it").toEqual({ kind: "agent", id: name });
     expect(first.offset).toBeLessThan(Math.min(...ends));
   }
   expect(SPECIALISTS.map((name) => outcome(events, runs[name]))).toEqual(SPECIALISTS.map(() => "completed"));
   await expect(chat.page.getByTestId("stop-all")).toBeHidden();
+});
+
+test("each of the five is there under its own name, and leaves when its process is ended", async ({ chat, agent, page }) => {
+  const agents = await agent();
+  await page.setViewportSize({ width: 390, height: 844 });
+  await chat.open({ as: "Ada" });
+  const copilot = new Copilot(chat);
+  await chat.send(PLAN);
+  await copilot.areAtWork();
+  const chips = page.getByTestId("presence").locator(".person");
+  const ids = () => chips.evaluateAll((chips) => chips.map(({ dataset }) => `${dataset.kind}/${dataset.id}`));
+  const present = ["assistant", ...SPECIALISTS].sort().map((name) => `agent/${name}`);
+  // The reader comes first, and nobody is out of sight.
+  await expect.poll(ids).toEqual(["user/Ada", ...present]);
+  for (const chip of await chips.all()) await expect(chip).toBeInViewport({ ratio: 1 });
+  expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBe(0);
+  await agents.end();
+  await expect.poll(ids).toEqual(["user/Ada"]);
+  // Their work waits for the next process.
+  await copilot.isState("assistant", "running");
 });
 
 test("one agent is stopped by its own button, and the others go on", async ({ chat, agent }) => {
