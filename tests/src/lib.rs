@@ -4,6 +4,7 @@
 pub mod agent;
 pub mod http;
 pub mod log;
+pub mod place;
 pub mod process;
 pub mod proxy;
 pub mod socket;

@@ -1,17 +1,15 @@
 //! People in the loop: asks that are answered once from any device, and steers that each have a fate.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use durable_sessions_client::native::{Client, Options};
 use durable_sessions_protocol::fold::RunState;
 use durable_sessions_protocol::id::SessionId;
-use durable_sessions_tests::process::Server;
+use durable_sessions_tests::place::Place;
 use durable_sessions_tests::socket::Socket;
 use durable_sessions_tests::writer::{Writer, act, delta, ended};
 use durable_sessions_tests::{eventually, http, log};
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
 const SERVER: &str = env!("CARGO_BIN_EXE_server-under-test");
 
@@ -20,39 +18,15 @@ const DEVICES: usize = 12;
 /// Tools a client is asked to call, while the answer streams.
 const TOOL_CALLS: usize = 50;
 
-struct Place {
-    server: Server,
-    _data: TempDir,
+async fn a_user(place: &Place, name: &str) -> Socket {
+    Socket::hello(place.address(), &format!("user/{name}")).await.unwrap()
 }
 
-impl Place {
-    async fn new() -> Self {
-        let data = tempfile::tempdir().unwrap();
-        Self { server: Server::start(SERVER, data.path()).await, _data: data }
-    }
-
-    fn address(&self) -> SocketAddr {
-        self.server.address()
-    }
-
-    async fn user(&self, name: &str) -> Socket {
-        Socket::hello(self.address(), &format!("user/{name}")).await.unwrap()
-    }
-
-    /// A run at work, held by its connection.
-    async fn run(&self, run: &str) -> Writer {
-        let mut writer = Writer::attach(self.address(), "agent/a", "s", run, &[]).await.unwrap();
-        writer.must(&json!([{"kind": "run.started", "run": run, "agent": "a"}])).await;
-        writer
-    }
-
-    async fn log(&self) -> Vec<Value> {
-        log::read(self.address(), "s").await
-    }
-
-    async fn until<T>(&self, what: &str, wanted: impl Fn(&[Value]) -> Option<T>) -> T {
-        eventually(what, log::until(self.address(), "s", wanted)).await
-    }
+/// A run at work, held by its connection.
+async fn a_run(place: &Place, run: &str) -> Writer {
+    let mut writer = Writer::attach(place.address(), "agent/a", "s", run, &[]).await.unwrap();
+    writer.must(&json!([{"kind": "run.started", "run": run, "agent": "a"}])).await;
+    writer
 }
 
 fn ask(run: &str, ask: &str, expires_ms: u64) -> Value {
@@ -73,13 +47,13 @@ fn steer(id: &str, run: &str) -> Value {
 // DS-7.13
 #[tokio::test]
 async fn an_ask_is_answered_by_the_first_of_many_devices_and_by_no_other() {
-    let place = Place::new().await;
-    let mut agent = place.run("r").await;
+    let place = Place::start(SERVER).await;
+    let mut agent = a_run(&place, "r").await;
     agent.must(&json!([ask("r", "k", 60_000)])).await;
     let mut presses = Vec::new();
     for device in 0..DEVICES {
         // Devices of three people, who do not agree.
-        let mut user = place.user(&format!("u{}", device % 3)).await;
+        let mut user = a_user(&place, &format!("u{}", device % 3)).await;
         presses.push(tokio::spawn(async move {
             act(&mut user, "s", &answer("r", "k", &json!(device % 2))).await.unwrap()
         }));
@@ -104,10 +78,10 @@ async fn an_ask_is_answered_by_the_first_of_many_devices_and_by_no_other() {
 // DS-7.14, DS-13.5
 #[tokio::test]
 async fn an_ask_that_nobody_answers_ends_its_run_although_its_agent_is_there() {
-    let place = Place::new().await;
+    let place = Place::start(SERVER).await;
     let client = Client::connect(&place.server.url(), Options::user("ada")).unwrap();
     let screen = client.session(&SessionId::parse("s").unwrap()).await.unwrap();
-    let mut agent = place.run("r").await;
+    let mut agent = a_run(&place, "r").await;
     agent.must(&json!([ask("r", "k1", 60_000), ask("r", "k2", 1_000)])).await;
     let shows = |wanted: RunState| {
         screen.until(move |transcript| {
@@ -119,7 +93,7 @@ async fn an_ask_that_nobody_answers_ends_its_run_although_its_agent_is_there() {
     eventually("the screen shows its end", shows(RunState::Lost)).await.unwrap();
     let refused = agent.publish(&json!([delta("r", "late")])).await.unwrap();
     assert_eq!(refused["error"]["code"], "run_ended");
-    let mut user = place.user("ada").await;
+    let mut user = a_user(&place, "ada").await;
     let late = act(&mut user, "s", &answer("r", "k1", &json!("yes"))).await.unwrap();
     assert_eq!(late["error"]["code"], "run_ended");
 }
@@ -128,9 +102,9 @@ async fn an_ask_that_nobody_answers_ends_its_run_although_its_agent_is_there() {
 // from receiving
 #[tokio::test]
 async fn many_tool_calls_are_answered_over_one_socket_while_the_answer_streams() {
-    let place = Place::new().await;
-    let mut agent = place.run("r").await;
-    let mut browser = place.user("ada").await;
+    let place = Place::start(SERVER).await;
+    let mut agent = a_run(&place, "r").await;
+    let mut browser = a_user(&place, "ada").await;
     let attach = json!({"type": "attach", "request": 1, "session": "s", "last": 0, "merge": false});
     browser.send(&attach).await.unwrap();
     browser.until("attached").await.unwrap();
@@ -183,9 +157,9 @@ async fn many_tool_calls_are_answered_over_one_socket_while_the_answer_streams()
 // DS-7.12
 #[tokio::test]
 async fn each_steer_is_used_expires_with_its_run_or_is_stopped_with_it() {
-    let place = Place::new().await;
-    let mut user = place.user("ada").await;
-    let (mut one, mut two) = (place.run("r1").await, place.run("r2").await);
+    let place = Place::start(SERVER).await;
+    let mut user = a_user(&place, "ada").await;
+    let (mut one, mut two) = (a_run(&place, "r1").await, a_run(&place, "r2").await);
     for (id, run) in [("used", "r1"), ("expired", "r1"), ("stopped", "r2")] {
         assert_eq!(act(&mut user, "s", &steer(id, run)).await.unwrap()["type"], "ack");
     }
@@ -218,8 +192,8 @@ async fn each_steer_is_used_expires_with_its_run_or_is_stopped_with_it() {
 // DS-7.12
 #[tokio::test]
 async fn a_steer_to_a_run_whose_agent_dies_expires_with_it() {
-    let place = Place::new().await;
-    let mut user = place.user("ada").await;
+    let place = Place::start(SERVER).await;
+    let mut user = a_user(&place, "ada").await;
     let mut agent = Writer::attach(place.address(), "agent/a", "s", "r", &[]).await.unwrap();
     let started = json!({"kind": "run.started", "run": "r", "agent": "a", "lease_ms": 1_000});
     agent.must(&json!([started])).await;

@@ -1,54 +1,32 @@
 //! A message while its agent is at work: it waits, runs beside, takes over, or is refused; and only
 //! the agent it is for answers it, once.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use durable_sessions_client::native::{Client, Options, Serve};
 use durable_sessions_tests::agent::{count, counted};
-use durable_sessions_tests::process::Server;
+use durable_sessions_tests::place::Place;
 use durable_sessions_tests::socket::Socket;
 use durable_sessions_tests::writer::{Writer, act, delta, ended};
 use durable_sessions_tests::{eventually, log};
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
 const SERVER: &str = env!("CARGO_BIN_EXE_server-under-test");
 
 /// Users who interrupt each other.
 const USERS: usize = 8;
 
-struct Place {
-    server: Server,
-    _data: TempDir,
+async fn a_user(place: &Place) -> Socket {
+    Socket::hello(place.address(), "user/ada").await.unwrap()
 }
 
-impl Place {
-    async fn new() -> Self {
-        let data = tempfile::tempdir().unwrap();
-        Self { server: Server::start(SERVER, data.path()).await, _data: data }
-    }
-
-    fn address(&self) -> SocketAddr {
-        self.server.address()
-    }
-
-    async fn user(&self) -> Socket {
-        Socket::hello(self.address(), "user/ada").await.unwrap()
-    }
-
-    /// A connection that waits for work and takes none by itself.
-    async fn worker(&self) -> Socket {
-        let mut socket = Socket::hello(self.address(), "agent/assistant").await.unwrap();
-        let serve = json!({"type": "serve", "request": 1, "agent": "assistant", "slots": 8});
-        socket.send(&serve).await.unwrap();
-        socket.until("ack").await.unwrap();
-        socket
-    }
-
-    async fn log(&self) -> Vec<Value> {
-        log::read(self.address(), "s").await
-    }
+/// A connection that waits for work and takes none by itplace.
+async fn a_worker(place: &Place) -> Socket {
+    let mut socket = Socket::hello(place.address(), "agent/assistant").await.unwrap();
+    let serve = json!({"type": "serve", "request": 1, "agent": "assistant", "slots": 8});
+    socket.send(&serve).await.unwrap();
+    socket.until("ack").await.unwrap();
+    socket
 }
 
 fn message(id: &str, if_running: &str) -> Value {
@@ -74,8 +52,8 @@ async fn claim(place: &Place, run: &str, input: &str) -> Writer {
 // DS-7.4, DS-7.10
 #[tokio::test]
 async fn a_message_to_an_agent_at_work_waits_runs_beside_is_refused_or_takes_over() {
-    let place = Place::new().await;
-    let (mut user, mut worker) = (place.user().await, place.worker().await);
+    let place = Place::start(SERVER).await;
+    let (mut user, mut worker) = (a_user(&place).await, a_worker(&place).await);
     act(&mut user, "s", &message("first", "reject")).await.unwrap();
     assert_eq!(offered(&mut worker).await, "first");
     let mut first = claim(&place, "r1", "first").await;
@@ -113,13 +91,13 @@ async fn a_message_to_an_agent_at_work_waits_runs_beside_is_refused_or_takes_ove
 // DS-7.10: decided in one step with the append
 #[tokio::test]
 async fn of_users_who_interrupt_each_other_each_stops_what_is_open_at_its_own_place() {
-    let place = Place::new().await;
-    let mut user = place.user().await;
+    let place = Place::start(SERVER).await;
+    let mut user = a_user(&place).await;
     act(&mut user, "s", &message("first", "queue")).await.unwrap();
     let mut first = claim(&place, "r1", "first").await;
     let mut presses = Vec::new();
     for number in 0..USERS {
-        let mut user = place.user().await;
+        let mut user = a_user(&place).await;
         presses.push(tokio::spawn(async move {
             act(&mut user, "s", &message(&format!("now{number}"), "interrupt")).await.unwrap()
         }));
@@ -142,7 +120,7 @@ async fn of_users_who_interrupt_each_other_each_stops_what_is_open_at_its_own_pl
 // DS-7.1, DS-7.2
 #[tokio::test]
 async fn a_message_for_nobody_in_particular_is_answered_once_although_five_agents_serve() {
-    let place = Place::new().await;
+    let place = Place::start(SERVER).await;
     let mut agents = Vec::new();
     // Two processes of the one it is for, too.
     for name in ["assistant", "assistant", "unit-economics", "bid-cap", "test-plan", "writer"] {
@@ -151,7 +129,7 @@ async fn a_message_for_nobody_in_particular_is_answered_once_although_five_agent
         let worker = client.serve(name, Serve::default(), move |run| count(run, 20, pace));
         agents.push((client, worker));
     }
-    let mut user = place.user().await;
+    let mut user = a_user(&place).await;
     for number in 0..10 {
         let id = format!("m{number}");
         let said = json!({"kind": "message", "id": id, "role": "user", "text": "hi"});

@@ -1,19 +1,17 @@
 //! People who reload, leave and come back: leaving stops nothing, and whoever is back stops what it
 //! finds at work.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use durable_sessions_client::core::StopTarget;
 use durable_sessions_client::native::{Client, Options, Session};
 use durable_sessions_protocol::fold::{MessageState, RunState};
 use durable_sessions_protocol::id::{Id, SessionId};
-use durable_sessions_tests::process::Server;
+use durable_sessions_tests::place::Place;
 use durable_sessions_tests::socket::Socket;
 use durable_sessions_tests::writer::{Writer, act};
 use durable_sessions_tests::{eventually, http, log};
 use serde_json::{Value, json};
-use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio_tungstenite::tungstenite::Error;
 
@@ -22,56 +20,35 @@ const SERVER: &str = env!("CARGO_BIN_EXE_server-under-test");
 const PACE: Duration = Duration::from_millis(10);
 const SOME: usize = 5;
 
-struct Place {
-    server: Server,
-    _data: TempDir,
+/// A page: a client of its own with the session open.
+async fn open_page(place: &Place) -> (Client, Session) {
+    let client = Client::connect(&place.server.url(), Options::user("ada")).unwrap();
+    let session = client.session(&SessionId::parse("s").unwrap()).await.unwrap();
+    (client, session)
 }
 
-impl Place {
-    async fn new() -> Self {
-        let data = tempfile::tempdir().unwrap();
-        Self { server: Server::start(SERVER, data.path()).await, _data: data }
-    }
+/// An agent answers the question with the run `r` until it is stopped.
+async fn answering(place: &Place) -> JoinHandle<Result<String, Error>> {
+    let mut user = Socket::hello(place.address(), "user/ada").await.unwrap();
+    let question = json!({"kind": "message", "id": "question", "role": "user", "text": "hi"});
+    act(&mut user, "s", &question).await.unwrap();
+    let mut agent = Writer::attach(place.address(), "agent/a", "s", "r", &[]).await.unwrap();
+    let started = json!({
+        "kind": "run.started", "run": "r", "agent": "assistant", "in_reply_to": "question",
+    });
+    agent.must(&json!([started])).await;
+    let stream = tokio::spawn(async move { agent.stream("r", PACE).await });
+    goes_on(place).await;
+    stream
+}
 
-    fn address(&self) -> SocketAddr {
-        self.server.address()
-    }
-
-    /// A page: a client of its own with the session open.
-    async fn page(&self) -> (Client, Session) {
-        let client = Client::connect(&self.server.url(), Options::user("ada")).unwrap();
-        let session = client.session(&SessionId::parse("s").unwrap()).await.unwrap();
-        (client, session)
-    }
-
-    /// An agent answers the question with the run `r` until it is stopped.
-    async fn answering(&self) -> JoinHandle<Result<String, Error>> {
-        let mut user = Socket::hello(self.address(), "user/ada").await.unwrap();
-        let question = json!({"kind": "message", "id": "question", "role": "user", "text": "hi"});
-        act(&mut user, "s", &question).await.unwrap();
-        let mut agent = Writer::attach(self.address(), "agent/a", "s", "r", &[]).await.unwrap();
-        let started = json!({
-            "kind": "run.started", "run": "r", "agent": "assistant", "in_reply_to": "question",
-        });
-        agent.must(&json!([started])).await;
-        let stream = tokio::spawn(async move { agent.stream("r", PACE).await });
-        self.goes_on().await;
-        stream
-    }
-
-    async fn log(&self) -> Vec<Value> {
-        log::read(self.address(), "s").await
-    }
-
-    async fn goes_on(&self) {
-        let before = match http::get(self.address(), "/v1/sessions/s").await.unwrap().status {
-            status if status.is_success() => log::deltas(&self.log().await, "r").len(),
-            _ => 0,
-        };
-        let more =
-            |events: &[Value]| (log::deltas(events, "r").len() >= before + SOME).then_some(());
-        eventually("the answer goes on", log::until(self.address(), "s", more)).await;
-    }
+async fn goes_on(place: &Place) {
+    let before = match http::get(place.address(), "/v1/sessions/s").await.unwrap().status {
+        status if status.is_success() => log::deltas(&place.log().await, "r").len(),
+        _ => 0,
+    };
+    let more = |events: &[Value]| (log::deltas(events, "r").len() >= before + SOME).then_some(());
+    eventually("the answer goes on", log::until(place.address(), "s", more)).await;
 }
 
 /// Waits until a page shows the run's end, and answers how it and its message ended.
@@ -87,13 +64,13 @@ async fn shown_end(page: &Session) -> (RunState, MessageState, String) {
 // vercel/ai#6502, #18458: `stop()` does nothing on a resumed stream, the generation is orphaned
 #[tokio::test]
 async fn a_stop_after_a_reload_stops_the_answer_that_was_resumed() {
-    let place = Place::new().await;
-    let answering = place.answering().await;
-    let (client, page) = place.page().await;
+    let place = Place::start(SERVER).await;
+    let answering = answering(&place).await;
+    let (client, page) = open_page(&place).await;
     eventually("the page shows it", page.until(|it| it.messages().get(1).map(drop))).await.unwrap();
     client.close().await;
 
-    let (_client, reloaded) = place.page().await;
+    let (_client, reloaded) = open_page(&place).await;
     let resumed = reloaded.until(|it| it.runs().first().map(|run| run.id.clone()));
     let run = eventually("the reloaded page shows it", resumed).await.unwrap();
     let stop = reloaded.stop(StopTarget::Run(Id::parse(run.as_str()).unwrap())).await.unwrap();
@@ -107,10 +84,10 @@ async fn a_stop_after_a_reload_stops_the_answer_that_was_resumed() {
 // cloudflare/agents#1471: closing a tab cancels the turn
 #[tokio::test]
 async fn to_leave_stops_nothing_and_to_stop_is_a_request_with_an_answer() {
-    let place = Place::new().await;
-    let answering = place.answering().await;
+    let place = Place::start(SERVER).await;
+    let answering = answering(&place).await;
     for _ in 0..3 {
-        let (client, page) = place.page().await;
+        let (client, page) = open_page(&place).await;
         eventually("it shows", page.until(|it| it.messages().get(1).map(drop))).await.unwrap();
         // Once with a word, once without.
         client.close().await;
@@ -118,7 +95,7 @@ async fn to_leave_stops_nothing_and_to_stop_is_a_request_with_an_answer() {
         raw.send(&json!({"type": "attach", "request": 1, "session": "s"})).await.unwrap();
         raw.until("events").await.unwrap();
         drop(raw);
-        place.goes_on().await;
+        goes_on(&place).await;
     }
     let events = place.log().await;
     assert!(events.iter().all(|event| event["kind"] != "stop.requested"));
@@ -134,9 +111,9 @@ async fn to_leave_stops_nothing_and_to_stop_is_a_request_with_an_answer() {
 // a reader that misses the end shows "streaming" for ever
 #[tokio::test]
 async fn what_was_written_before_a_stop_stays_and_no_page_streams_for_ever() {
-    let mut place = Place::new().await;
-    let answering = place.answering().await;
-    let (client, page) = place.page().await;
+    let mut place = Place::start(SERVER).await;
+    let answering = answering(&place).await;
+    let (client, page) = open_page(&place).await;
     eventually("it shows", page.until(|it| it.messages().get(1).map(drop))).await.unwrap();
 
     // The end of the run comes while this page is cut off, and the server dies on top of it.
@@ -148,7 +125,7 @@ async fn what_was_written_before_a_stop_stays_and_no_page_streams_for_ever() {
     place.server.restart().await;
     client.reconnect().await;
 
-    let (_other, late) = place.page().await;
+    let (_other, late) = open_page(&place).await;
     let shown = shown_end(&page).await;
     let written = log::text(&place.log().await, "r");
     assert!(!written.is_empty());

@@ -4,12 +4,11 @@ use std::time::Duration;
 
 use durable_sessions_client::native::{Client, Options, Run, RunError, Serve, Session, Worker};
 use durable_sessions_protocol::fold::RunState;
-use durable_sessions_protocol::id::{Id, SessionId};
+use durable_sessions_protocol::id::Id;
 use durable_sessions_tests::agent::counted;
-use durable_sessions_tests::process::Server;
+use durable_sessions_tests::place::Place;
 use durable_sessions_tests::{eventually, log};
 use serde_json::{Value, json};
-use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 
 const SERVER: &str = env!("CARGO_BIN_EXE_server-under-test");
@@ -17,45 +16,23 @@ const SERVER: &str = env!("CARGO_BIN_EXE_server-under-test");
 const NUMBERS: u32 = 100;
 const PACE: Duration = Duration::from_millis(5);
 
-struct Place {
-    server: Server,
-    _data: TempDir,
+fn client(place: &Place, agent: &str) -> Client {
+    Client::connect(&place.server.url(), Options::agent(agent)).unwrap()
 }
 
-impl Place {
-    async fn new() -> Self {
-        let data = tempfile::tempdir().unwrap();
-        Self { server: Server::start(SERVER, data.path()).await, _data: data }
-    }
+/// A worker of a fixed name, in a process of its own as far as a test can have one: shut down
+/// in the background, none of its tasks goes on.
+fn process(place: &Place) -> (Runtime, Worker) {
+    let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let _entered = runtime.enter();
+    let worker = client(place, "desk").serve("assistant", fixed(), count_on);
+    drop(_entered);
+    (runtime, worker)
+}
 
-    async fn user(&self) -> Session {
-        let client = Client::connect(&self.server.url(), Options::user("ada")).unwrap();
-        client.session(&SessionId::parse("s").unwrap()).await.unwrap()
-    }
-
-    fn client(&self, agent: &str) -> Client {
-        Client::connect(&self.server.url(), Options::agent(agent)).unwrap()
-    }
-
-    /// A worker of a fixed name, in a process of its own as far as a test can have one: shut down
-    /// in the background, none of its tasks goes on.
-    fn process(&self) -> (Runtime, Worker) {
-        let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let _entered = runtime.enter();
-        let worker = self.client("desk").serve("assistant", fixed(), count_on);
-        drop(_entered);
-        (runtime, worker)
-    }
-
-    async fn events(&self, kind: &str) -> Vec<Value> {
-        let events = log::read(self.server.address(), "s").await;
-        events.into_iter().filter(|event| event["kind"] == kind).collect()
-    }
-
-    async fn restart(&mut self) {
-        self.server.kill().await;
-        self.server.restart().await;
-    }
+async fn events(place: &Place, kind: &str) -> Vec<Value> {
+    let events = log::read(place.server.address(), "s").await;
+    events.into_iter().filter(|event| event["kind"] == kind).collect()
 }
 
 fn fixed() -> Serve {
@@ -99,45 +76,45 @@ async fn ended(user: &Session, n: usize) -> (RunState, String) {
 
 #[tokio::test]
 async fn a_worker_that_was_killed_goes_on_with_its_run_when_it_is_started_again() {
-    let place = Place::new().await;
-    let (first, _worker) = place.process();
+    let place = Place::start(SERVER).await;
+    let (first, _worker) = process(&place);
     let user = place.user().await;
     user.send("count").await.unwrap();
     has_said(&user, 60).await;
     first.shutdown_background();
-    let (next, _next_worker) = place.process();
+    let (next, _next_worker) = process(&place);
     assert_eq!(ended(&user, 0).await, (RunState::Completed, counted(NUMBERS)));
-    assert_eq!(place.events("run.started").await.len(), 1);
+    assert_eq!(events(&place, "run.started").await.len(), 1);
     next.shutdown_background();
 }
 
 #[tokio::test]
 async fn a_worker_and_the_server_that_were_killed_together_go_on_with_the_run() {
-    let mut place = Place::new().await;
-    let (first, _worker) = place.process();
+    let mut place = Place::start(SERVER).await;
+    let (first, _worker) = process(&place);
     let user = place.user().await;
     user.send("count").await.unwrap();
     has_said(&user, 60).await;
     place.server.kill().await;
     first.shutdown_background();
     place.server.restart().await;
-    let (next, _next_worker) = place.process();
+    let (next, _next_worker) = process(&place);
     assert_eq!(ended(&user, 0).await, (RunState::Completed, counted(NUMBERS)));
-    assert_eq!(place.events("run.started").await.len(), 1);
+    assert_eq!(events(&place, "run.started").await.len(), 1);
     next.shutdown_background();
 }
 
 #[tokio::test]
 async fn asks_steers_and_delegated_work_go_on_when_the_server_is_killed_in_between() {
-    let mut place = Place::new().await;
-    let _desk = place.client("desk").serve("assistant", Serve::default(), async |run| {
+    let mut place = Place::start(SERVER).await;
+    let _desk = client(&place, "desk").serve("assistant", Serve::default(), async |run| {
         let steer = run.steers().next().await.ok_or(RunError::Stopped)?;
         let (question, help) = (json!("sure?"), run.delegate("clerk", "help"));
         let (answer, help) = tokio::join!(run.ask(&question), help);
         run.write(&format!("{} {} {}", steer.text, answer?, help?.text)).await?;
         Ok(None)
     });
-    let _clerk = place.client("clerk").serve("clerk", Serve::default(), count_on);
+    let _clerk = client(&place, "clerk").serve("clerk", Serve::default(), count_on);
     let user = place.user().await;
     user.send("work").await.unwrap();
     let run = user.until(|transcript| Some(transcript.runs().first()?.id.clone())).await.unwrap();
@@ -155,5 +132,5 @@ async fn asks_steers_and_delegated_work_go_on_when_the_server_is_killed_in_betwe
     let (state, text) = ended(&user, 0).await;
     assert_eq!(state, RunState::Completed);
     assert!(text.ends_with(&format!("left \"yes\" {}", counted(NUMBERS))), "{text}");
-    assert_eq!(place.events("run.suspended").await.len(), 1);
+    assert_eq!(events(&place, "run.suspended").await.len(), 1);
 }

@@ -1,13 +1,11 @@
 //! Agents and servers that are killed in the middle of something: each thing goes to its right end,
 //! also when nobody is there any more.
 
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use durable_sessions_client::native::{Client, Options, Session};
 use durable_sessions_protocol::fold::{MessageState, RunState};
-use durable_sessions_protocol::id::SessionId;
-use durable_sessions_tests::process::{Server, start_agent};
+use durable_sessions_tests::place::Place;
+use durable_sessions_tests::process::start_agent;
 use durable_sessions_tests::socket::Socket;
 use durable_sessions_tests::writer::{Writer, act, delta};
 use durable_sessions_tests::{eventually, http, log};
@@ -15,7 +13,6 @@ use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
-use tempfile::TempDir;
 use tokio::process::Child;
 
 const SERVER: &str = env!("CARGO_BIN_EXE_server-under-test");
@@ -35,82 +32,33 @@ const WORKERS: usize = 10;
 /// Workers are killed when so many sessions have input. Twice: an input has one attempt more.
 const KILLS_AT: [usize; 2] = [SESSIONS / 3, SESSIONS * 2 / 3];
 
-struct Place {
-    server: Server,
-    _data: TempDir,
+/// An agent's process, with more arguments.
+async fn start(place: &Place, more: &[&str]) -> Child {
+    let server = place.address().to_string();
+    let mut arguments = vec!["--server", &server];
+    arguments.extend(more);
+    start_agent(LEASED_AGENT, &arguments).await
 }
 
-impl Place {
-    async fn new() -> Self {
-        let data = tempfile::tempdir().unwrap();
-        Self { server: Server::start(SERVER, data.path()).await, _data: data }
-    }
+async fn post(place: &Place, session: &str, event: &Value) {
+    let path = format!("/v1/sessions/{session}/events");
+    let sent = http::post(place.address(), &path, &[], event).await.unwrap();
+    assert!(sent.status.is_success(), "{event}: {}", String::from_utf8_lossy(&sent.body));
+}
 
-    fn address(&self) -> SocketAddr {
-        self.server.address()
-    }
+async fn ask(place: &Place, session: &str, id: &str) {
+    let message = json!({"kind": "message", "id": id, "role": "user", "text": "work"});
+    post(place, session, &message).await;
+}
 
-    async fn log(&self) -> Vec<Value> {
-        log::read(self.address(), "s").await
-    }
+/// A run with a long lease. Its agent is gone when this returns.
+async fn left_run(place: &Place, run: &str) {
+    let mut agent = a_writer(place, run).await;
+    agent.must(&started(run)).await;
+}
 
-    async fn until<T>(&self, what: &str, wanted: impl Fn(&[Value]) -> Option<T>) -> T {
-        eventually(what, log::until(self.address(), "s", wanted)).await
-    }
-
-    async fn user(&self) -> Session {
-        let client = Client::connect(&self.server.url(), Options::user("ada")).unwrap();
-        client.session(&SessionId::parse("s").unwrap()).await.unwrap()
-    }
-
-    /// An agent's process, with more arguments.
-    async fn agent(&self, more: &[&str]) -> Child {
-        let server = self.address().to_string();
-        let mut arguments = vec!["--server", &server];
-        arguments.extend(more);
-        start_agent(LEASED_AGENT, &arguments).await
-    }
-
-    async fn post(&self, session: &str, event: &Value) {
-        let path = format!("/v1/sessions/{session}/events");
-        let sent = http::post(self.address(), &path, &[], event).await.unwrap();
-        assert!(sent.status.is_success(), "{event}: {}", String::from_utf8_lossy(&sent.body));
-    }
-
-    async fn ask(&self, session: &str, id: &str) {
-        let message = json!({"kind": "message", "id": id, "role": "user", "text": "work"});
-        self.post(session, &message).await;
-    }
-
-    /// A run with a long lease. Its agent is gone when this returns.
-    async fn left_run(&self, run: &str) {
-        let mut agent = self.writer(run).await;
-        agent.must(&started(run)).await;
-    }
-
-    async fn writer(&self, run: &str) -> Writer {
-        Writer::attach(self.address(), "agent/left", "s", run, &[]).await.unwrap()
-    }
-
-    async fn restart(&mut self) {
-        self.server.kill().await;
-        self.server.restart().await;
-    }
-
-    async fn ended(&self, run: &str) -> Value {
-        let ended = |events: &[Value]| log::find(events, "run.ended", "run", run).cloned();
-        self.until("a run ends", ended).await
-    }
-
-    /// Waits until a run that answers the input is in the middle of it.
-    async fn streaming(&self, input: &str) -> String {
-        self.until("an answer begins", |events| {
-            let started = log::find(events, "run.started", "in_reply_to", input)?;
-            let run = started["run"].as_str().unwrap().to_owned();
-            (log::deltas(events, &run).len() >= SOME).then_some(run)
-        })
-        .await
-    }
+async fn a_writer(place: &Place, run: &str) -> Writer {
+    Writer::attach(place.address(), "agent/left", "s", run, &[]).await.unwrap()
 }
 
 fn started(run: &str) -> Value {
@@ -129,11 +77,11 @@ fn assert_counts(text: &str) {
 // streaming for ever
 #[tokio::test]
 async fn a_killed_agents_run_is_lost_on_every_screen_within_its_lease() {
-    let place = Place::new().await;
+    let place = Place::start(SERVER).await;
     let screens = [place.user().await, place.user().await];
-    let mut agent = place.agent(&["--words", "10000", "--pace-ms", "10"]).await;
-    place.ask("s", "question").await;
-    let run = place.streaming("question").await;
+    let mut agent = start(&place, &["--words", "10000", "--pace-ms", "10"]).await;
+    ask(&place, "s", "question").await;
+    let run = place.streaming("question", SOME).await;
     agent.kill().await.unwrap();
     let killed = Instant::now();
     for screen in screens {
@@ -150,14 +98,14 @@ async fn a_killed_agents_run_is_lost_on_every_screen_within_its_lease() {
 // DS-5.6, DS-7.11
 #[tokio::test]
 async fn an_agent_that_is_killed_and_started_again_goes_on_with_its_run() {
-    let place = Place::new().await;
+    let place = Place::start(SERVER).await;
     let arguments =
         ["--producer", "home", "--words", "60", "--pace-ms", "20", "--lease-ms", "20000"];
-    let mut agent = place.agent(&arguments).await;
-    place.ask("s", "question").await;
-    let run = place.streaming("question").await;
+    let mut agent = start(&place, &arguments).await;
+    ask(&place, "s", "question").await;
+    let run = place.streaming("question", SOME).await;
     agent.kill().await.unwrap();
-    let _again = place.agent(&arguments).await;
+    let _again = start(&place, &arguments).await;
     assert_eq!(place.ended(&run).await["outcome"], "completed");
     let events = place.log().await;
     let claims = events.iter().filter(|event| event["kind"] == "run.started").count();
@@ -167,12 +115,12 @@ async fn an_agent_that_is_killed_and_started_again_goes_on_with_its_run() {
 // DS-5.2, DS-7.7
 #[tokio::test]
 async fn an_agent_that_comes_back_under_another_name_does_its_work_anew() {
-    let place = Place::new().await;
-    let mut agent = place.agent(&["--words", "10000", "--pace-ms", "10"]).await;
-    place.ask("s", "question").await;
-    let lost = place.streaming("question").await;
+    let place = Place::start(SERVER).await;
+    let mut agent = start(&place, &["--words", "10000", "--pace-ms", "10"]).await;
+    ask(&place, "s", "question").await;
+    let lost = place.streaming("question", SOME).await;
     agent.kill().await.unwrap();
-    let _again = place.agent(&["--words", "10"]).await;
+    let _again = start(&place, &["--words", "10"]).await;
     let second = place.until("another run claims the input", |events| {
         let mut claims = events.iter().filter(|it| it["in_reply_to"] == "question");
         Some(claims.nth(1)?["run"].as_str().unwrap().to_owned())
@@ -186,16 +134,16 @@ async fn an_agent_that_comes_back_under_another_name_does_its_work_anew() {
 // DS-7.7
 #[tokio::test]
 async fn an_input_whose_agent_always_crashes_expires_after_three_attempts() {
-    let place = Place::new().await;
+    let place = Place::start(SERVER).await;
     let screens = [place.user().await, place.user().await];
-    place.ask("s", "poison").await;
+    ask(&place, "s", "poison").await;
     let expired = tokio::spawn({
         let address = place.address();
         log::until(address, "s", |events| log::find(events, "input.state", "id", "poison").cloned())
     });
     let crashes = async {
         while !expired.is_finished() {
-            let mut agent = place.agent(&["--crash"]).await;
+            let mut agent = start(&place, &["--crash"]).await;
             // It dies of its work, or has none any more.
             tokio::select! {
                 _ = agent.wait() => {}
@@ -224,8 +172,8 @@ async fn an_input_whose_agent_always_crashes_expires_after_three_attempts() {
 // DS-6.6
 #[tokio::test]
 async fn a_pending_stop_ends_its_run_after_the_server_was_killed_with_nobody_there() {
-    let mut place = Place::new().await;
-    place.left_run("r").await;
+    let mut place = Place::start(SERVER).await;
+    left_run(&place, "r").await;
     let pressed = Instant::now();
     let body = json!({"run": "r"});
     let stop = http::post(place.address(), "/v1/sessions/s/stop", &[], &body).await.unwrap();
@@ -240,8 +188,8 @@ async fn a_pending_stop_ends_its_run_after_the_server_was_killed_with_nobody_the
 // DS-7.14
 #[tokio::test]
 async fn a_suspended_run_is_lost_when_its_ask_runs_out_over_a_killed_server() {
-    let mut place = Place::new().await;
-    let mut agent = place.writer("r").await;
+    let mut place = Place::start(SERVER).await;
+    let mut agent = a_writer(&place, "r").await;
     let ask = json!({
         "kind": "run.suspended", "run": "r", "ask": "k", "body": "spend?", "expires_ms": 3_000,
     });
@@ -259,8 +207,8 @@ async fn a_suspended_run_is_lost_when_its_ask_runs_out_over_a_killed_server() {
 // DS-7.13
 #[tokio::test]
 async fn a_suspended_run_is_answered_after_the_server_was_killed() {
-    let mut place = Place::new().await;
-    let mut agent = place.writer("r").await;
+    let mut place = Place::start(SERVER).await;
+    let mut agent = a_writer(&place, "r").await;
     let ask = json!({"kind": "run.suspended", "run": "r", "ask": "k", "body": "spend?"});
     agent.must(&started("r")).await;
     agent.must(&json!([ask])).await;
@@ -269,7 +217,7 @@ async fn a_suspended_run_is_answered_after_the_server_was_killed() {
     let about = http::get(place.address(), "/v1/sessions/s").await.unwrap().json();
     assert_eq!(about["runs"][0]["state"], "suspended", "{about}");
     let answer = json!({"kind": "run.resumed", "run": "r", "ask": "k", "answer": "yes"});
-    place.post("s", &answer).await;
+    post(&place, "s", &answer).await;
     // Its process, started anew, goes on with it.
     let mut agent = Writer::attach(place.address(), "agent/left", "s", "r", &["r"]).await.unwrap();
     agent.must(&json!([delta("r", "thanks"), {"kind": "run.ended", "run": "r", "outcome": "completed"}])).await;
@@ -279,17 +227,17 @@ async fn a_suspended_run_is_answered_after_the_server_was_killed() {
 // DS-7.4
 #[tokio::test]
 async fn queued_inputs_are_answered_in_order_after_the_server_was_killed() {
-    let mut place = Place::new().await;
-    let mut first = place.agent(&["--words", "10000", "--pace-ms", "10"]).await;
-    place.ask("s", "one").await;
-    let run = place.streaming("one").await;
-    place.ask("s", "two").await;
-    place.ask("s", "three").await;
+    let mut place = Place::start(SERVER).await;
+    let mut first = start(&place, &["--words", "10000", "--pace-ms", "10"]).await;
+    ask(&place, "s", "one").await;
+    let run = place.streaming("one", SOME).await;
+    ask(&place, "s", "two").await;
+    ask(&place, "s", "three").await;
     // Both die, and nobody is there for a while: the run is lost, its input waits with the others.
     first.kill().await.unwrap();
     place.restart().await;
     assert_eq!(place.ended(&run).await["outcome"], "lost");
-    let _second = place.agent(&["--words", "2"]).await;
+    let _second = start(&place, &["--words", "2"]).await;
     let answered = place.until("all are answered", |events| {
         let completed = events.iter().filter(|event| event["outcome"] == "completed");
         (completed.count() == 3).then(|| {
@@ -303,8 +251,8 @@ async fn queued_inputs_are_answered_in_order_after_the_server_was_killed() {
 // DS-7.6
 #[tokio::test]
 async fn an_input_that_was_on_offer_is_offered_again_after_the_server_was_killed() {
-    let mut place = Place::new().await;
-    place.ask("s", "question").await;
+    let mut place = Place::start(SERVER).await;
+    ask(&place, "s", "question").await;
     let mut idle = Socket::hello(place.address(), "agent/idle").await.unwrap();
     let serve = json!({"type": "serve", "request": 1, "agent": "assistant"});
     idle.send(&serve).await.unwrap();
@@ -316,7 +264,7 @@ async fn an_input_that_was_on_offer_is_offered_again_after_the_server_was_killed
     let wake = eventually("it is offered again", idle.until("wake")).await.unwrap();
     assert_eq!((&wake["input"], &wake["attempt"]), (&json!("question"), &json!(1)));
     drop(idle);
-    let _agent = place.agent(&[]).await;
+    let _agent = start(&place, &[]).await;
     let ended = |events: &[Value]| events.iter().find(|it| it["kind"] == "run.ended").cloned();
     assert_eq!(place.until("it is answered", ended).await["outcome"], "completed");
 }
@@ -324,21 +272,21 @@ async fn an_input_that_was_on_offer_is_offered_again_after_the_server_was_killed
 // novu#12418, unfence-labs/hive#358: a retried send doubles the turn
 #[tokio::test]
 async fn a_send_that_is_retried_over_a_killed_server_is_one_turn() {
-    let mut place = Place::new().await;
+    let mut place = Place::start(SERVER).await;
     for _ in 0..3 {
-        place.ask("s", "question").await;
+        ask(&place, "s", "question").await;
         place.restart().await;
         let mut user = Socket::hello(place.address(), "user/anonymous").await.unwrap();
         let again = json!({"kind": "message", "id": "question", "role": "user", "text": "work"});
         assert_eq!(act(&mut user, "s", &again).await.unwrap()["first"], 1);
     }
-    let _agent = place.agent(&[]).await;
+    let _agent = start(&place, &[]).await;
     place
         .until("it is answered", |events| {
             log::find(events, "run.ended", "outcome", "completed").cloned()
         })
         .await;
-    place.ask("s", "question").await;
+    ask(&place, "s", "question").await;
     let events = place.log().await;
     let count = |kind: &str| events.iter().filter(|event| event["kind"] == kind).count();
     assert_eq!((count("message"), count("run.started")), (1, 1));
@@ -347,14 +295,14 @@ async fn a_send_that_is_retried_over_a_killed_server_is_one_turn() {
 // DS-7.4, DS-7.7
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_input_of_a_thousand_sessions_is_completed_once_although_workers_are_killed() {
-    let place = Place::new().await;
+    let place = Place::start(SERVER).await;
     let seed = std::env::var("SEED").map_or_else(|_| rand::random(), |it| it.parse().unwrap());
     println!("SEED={seed}");
     let mut random = StdRng::seed_from_u64(seed);
     let arguments = ["--slots", "8", "--words", "5", "--pace-ms", "40"];
     let mut workers = Vec::new();
     for _ in 0..WORKERS {
-        workers.push(place.agent(&arguments).await);
+        workers.push(start(&place, &arguments).await);
     }
     let began = Instant::now();
     let mut user = Socket::hello(place.address(), "user/ada").await.unwrap();
@@ -371,7 +319,7 @@ async fn each_input_of_a_thousand_sessions_is_completed_once_although_workers_ar
             let some = random.random_range(WORKERS / 2..WORKERS);
             for worker in &mut workers[..some] {
                 worker.kill().await.unwrap();
-                *worker = place.agent(&arguments).await;
+                *worker = start(&place, &arguments).await;
             }
             kills += some;
         }

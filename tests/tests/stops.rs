@@ -1,22 +1,22 @@
 //! Stops, lost agents and lost connections, over real processes: what ends a run, what does not,
 //! and that nothing of it enters the log afterwards.
 
-use std::net::SocketAddr;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use durable_sessions_client::core::{Status, StopTarget};
-use durable_sessions_client::native::{Client, Options, Serve, Session, Worker};
+use durable_sessions_client::native::{Client, Options, Serve, Worker};
 use durable_sessions_protocol::fold::RunState;
 use durable_sessions_protocol::id::{Id, SessionId};
 use durable_sessions_tests::agent::{count, counted};
-use durable_sessions_tests::process::{Server, start_agent};
+use durable_sessions_tests::place::Place;
+use durable_sessions_tests::process::start_agent;
 use durable_sessions_tests::proxy::{Budget, Proxy};
 use durable_sessions_tests::socket::Socket;
 use durable_sessions_tests::{eventually, http, log};
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
 const SERVER: &str = env!("CARGO_BIN_EXE_server-under-test");
 const RUDE_AGENT: &str = env!("CARGO_BIN_EXE_rude-agent");
@@ -30,79 +30,22 @@ const LOST_WITHIN: Duration = Duration::from_secs(35);
 const SOME: usize = 5;
 const PACE: Duration = Duration::from_millis(20);
 
-struct Place {
-    server: Server,
-    _data: TempDir,
+/// An agent in this process that counts so far.
+fn counting(place: &Place, agent: &str, numbers: u32) -> (Client, Worker) {
+    let client = Client::connect(&place.server.url(), Options::agent(agent)).unwrap();
+    let count = move |run| count(run, numbers, PACE);
+    let worker = client.serve(agent, Serve::default(), count);
+    (client, worker)
 }
 
-impl Place {
-    async fn new() -> Self {
-        let data = tempfile::tempdir().unwrap();
-        Self { server: Server::start(SERVER, data.path()).await, _data: data }
-    }
+async fn send(place: &Place, id: &str) {
+    send_to(place, id, "assistant").await;
+}
 
-    fn address(&self) -> SocketAddr {
-        self.server.address()
-    }
-
-    /// A user's view of the session all tests use.
-    async fn user(&self) -> Session {
-        let client = Client::connect(&self.server.url(), Options::user("ada")).unwrap();
-        client.session(&SessionId::parse("s").unwrap()).await.unwrap()
-    }
-
-    /// An agent in this process that counts so far.
-    fn counting(&self, agent: &str, numbers: u32) -> (Client, Worker) {
-        let client = Client::connect(&self.server.url(), Options::agent(agent)).unwrap();
-        let count = move |run| count(run, numbers, PACE);
-        let worker = client.serve(agent, Serve::default(), count);
-        (client, worker)
-    }
-
-    async fn log(&self) -> Vec<Value> {
-        log::read(self.address(), "s").await
-    }
-
-    /// Waits until the log is as wanted.
-    async fn until<T>(&self, what: &str, wanted: impl Fn(&[Value]) -> Option<T>) -> T {
-        eventually(what, log::until(self.address(), "s", wanted)).await
-    }
-
-    /// Waits until a run that answers the input is in the middle of it.
-    async fn streaming(&self, input: &str) -> String {
-        self.until("an answer begins", |events| {
-            let started = log::find(events, "run.started", "in_reply_to", input)?;
-            let run = started["run"].as_str().unwrap().to_owned();
-            (log::deltas(events, &run).len() >= SOME).then_some(run)
-        })
-        .await
-    }
-
-    async fn ended(&self, run: &str) -> Value {
-        let ended = |events: &[Value]| log::find(events, "run.ended", "run", run).cloned();
-        self.until("a run ends", ended).await
-    }
-
-    async fn send(&self, id: &str) {
-        self.send_to(id, "assistant").await;
-    }
-
-    async fn send_to(&self, id: &str, agent: &str) {
-        let event =
-            json!({"kind": "message", "id": id, "role": "user", "text": "count", "to": agent});
-        let sent = http::post(self.address(), "/v1/sessions/s/events", &[], &event).await;
-        assert!(sent.unwrap().status.is_success());
-    }
-
-    /// Stops over HTTP. Answers the stop's offset and the runs it fenced.
-    async fn stop(&self, body: Value) -> (u64, Vec<String>) {
-        let stopped = http::post(self.address(), "/v1/sessions/s/stop", &[], &body).await.unwrap();
-        let receipt = stopped.json();
-        assert_eq!(stopped.status, 202, "{receipt}");
-        let runs = receipt["runs"].as_array().unwrap().iter();
-        let runs = runs.map(|run| run.as_str().unwrap().to_owned()).collect();
-        (receipt["offset"].as_u64().unwrap(), runs)
-    }
+async fn send_to(place: &Place, id: &str, agent: &str) {
+    let event = json!({"kind": "message", "id": id, "role": "user", "text": "count", "to": agent});
+    let sent = http::post(place.address(), "/v1/sessions/s/events", &[], &event).await;
+    assert!(sent.unwrap().status.is_success());
 }
 
 /// That a run's words stand before its stop, and nothing of it but its end after.
@@ -116,11 +59,11 @@ fn assert_fenced(events: &[Value], run: &str, stop: u64) {
 
 #[tokio::test]
 async fn a_stop_while_an_answer_streams_ends_it_as_stopped() {
-    let place = Place::new().await;
-    let _agent = place.counting("assistant", 10_000);
+    let place = Place::start(SERVER).await;
+    let _agent = counting(&place, "assistant", 10_000);
     let user = place.user().await;
     let input = user.send("count").await.unwrap().id;
-    let run = place.streaming(input.as_str()).await;
+    let run = place.streaming(input.as_str(), SOME).await;
 
     let stop = user.stop(StopTarget::Run(Id::parse(&run).unwrap())).await.unwrap();
     assert_eq!(stop.runs, [Id::parse(&run).unwrap()]);
@@ -138,34 +81,34 @@ async fn a_stop_while_an_answer_streams_ends_it_as_stopped() {
 
 #[tokio::test]
 async fn nothing_of_a_stopped_run_enters_the_log_although_its_agent_writes_on() {
-    let place = Place::new().await;
+    let place = Place::start(SERVER).await;
     let _rude = start_agent(RUDE_AGENT, &["--server", &place.server.url()]).await;
-    place.send("question").await;
-    let run = place.streaming("question").await;
+    send(&place, "question").await;
+    let run = place.streaming("question", SOME).await;
 
     let pressed = Instant::now();
     let (stop, runs) = place.stop(json!({"run": run})).await;
-    assert_eq!(runs, std::slice::from_ref(&run));
+    assert_eq!(runs, BTreeSet::from([run.clone()]));
     let ended = place.ended(&run).await;
     assert_eq!((&ended["outcome"], &ended["from"]), (&json!("stopped"), &Value::Null));
     assert!(pressed.elapsed() >= STOP_GRACE, "the agent had its time");
 
     // The session goes on, and the agent is as rude as ever.
-    place.send("next").await;
-    let next = place.streaming("next").await;
+    send(&place, "next").await;
+    let next = place.streaming("next", SOME).await;
     assert_fenced(&place.log().await, &run, stop);
     assert_ne!(next, run);
 }
 
 #[tokio::test]
 async fn an_input_that_was_stopped_before_an_agent_came_is_never_answered() {
-    let place = Place::new().await;
-    place.send("unwanted").await;
+    let place = Place::start(SERVER).await;
+    send(&place, "unwanted").await;
     let (_, runs) = place.stop(json!({"message": "unwanted"})).await;
-    assert_eq!(runs, [""; 0], "no run to wait for");
-    place.send("wanted").await;
+    assert!(runs.is_empty(), "no run to wait for");
+    send(&place, "wanted").await;
 
-    let _agent = place.counting("assistant", 10);
+    let _agent = counting(&place, "assistant", 10);
     let run = place.until("the other input is answered", |events| {
         Some(log::find(events, "run.started", "in_reply_to", "wanted")?["run"].clone())
     });
@@ -179,9 +122,9 @@ async fn an_input_that_was_stopped_before_an_agent_came_is_never_answered() {
 
 #[tokio::test]
 async fn a_stop_of_all_that_arrives_late_spares_what_its_sender_had_not_seen() {
-    let place = Place::new().await;
-    let _agent = place.counting("assistant", 10_000);
-    let _other = place.counting("other", 10_000);
+    let place = Place::start(SERVER).await;
+    let _agent = counting(&place, "assistant", 10_000);
+    let _other = counting(&place, "other", 10_000);
     let is_up = Arc::new(AtomicBool::new(true));
     let up = is_up.clone();
     let network = Proxy::start(place.address(), move |_| {
@@ -190,9 +133,9 @@ async fn a_stop_of_all_that_arrives_late_spares_what_its_sender_had_not_seen() {
     let network = network.await;
     let client = Client::connect(&network.url(), Options::user("ada")).unwrap();
     let user = client.session(&SessionId::parse("s").unwrap()).await.unwrap();
-    place.send("old").await;
-    let old = place.streaming("old").await;
-    place.send("waiting").await;
+    send(&place, "old").await;
+    let old = place.streaming("old", SOME).await;
+    send(&place, "waiting").await;
     let seen = user
         .until(|transcript| transcript.messages().iter().find(|it| it.id == "waiting").map(drop));
     eventually("the user sees what waits", seen).await.unwrap();
@@ -203,16 +146,16 @@ async fn a_stop_of_all_that_arrives_late_spares_what_its_sender_had_not_seen() {
     let offline = state.wait_for(|state| state.status != Status::Live);
     drop(eventually("the user is offline", offline).await.unwrap());
     let pressed = tokio::spawn(async move { user.stop(StopTarget::All).await });
-    place.send_to("newer", "other").await;
-    let newer = place.streaming("newer").await;
-    place.send("late").await;
+    send_to(&place, "newer", "other").await;
+    let newer = place.streaming("newer", SOME).await;
+    send(&place, "late").await;
 
     is_up.store(true, Ordering::Relaxed);
     client.reconnect().await;
     let stop = eventually("the stop arrives", pressed).await.unwrap().unwrap();
     assert_eq!(stop.runs, [Id::parse(&old).unwrap()]);
     assert_eq!(place.ended(&old).await["outcome"], "stopped");
-    let late = place.streaming("late").await;
+    let late = place.streaming("late", SOME).await;
     let events = place.log().await;
     assert_fenced(&events, &old, stop.offset.as_u64());
     assert_eq!(log::find(&events, "input.state", "id", "waiting").unwrap()["state"], "stopped");
@@ -229,15 +172,15 @@ async fn a_stop_of_all_that_arrives_late_spares_what_its_sender_had_not_seen() {
 
 #[tokio::test]
 async fn a_run_completes_after_everybody_who_watched_it_has_gone() {
-    let place = Place::new().await;
-    let _agent = place.counting("assistant", 100);
+    let place = Place::start(SERVER).await;
+    let _agent = counting(&place, "assistant", 100);
     let client = Client::connect(&place.server.url(), Options::user("ada")).unwrap();
     let session = client.session(&SessionId::parse("s").unwrap()).await.unwrap();
     let input = session.send("count").await.unwrap().id;
     let mut raw = Socket::hello(place.address(), "user/ada").await.unwrap();
     raw.send(&json!({"type": "attach", "session": "s"})).await.unwrap();
     raw.until("events").await.unwrap();
-    let run = place.streaming(input.as_str()).await;
+    let run = place.streaming(input.as_str(), SOME).await;
 
     client.close().await;
     drop(raw);
@@ -249,10 +192,10 @@ async fn a_run_completes_after_everybody_who_watched_it_has_gone() {
 
 #[tokio::test]
 async fn an_agent_writes_on_through_a_killed_server_and_not_a_word_is_lost() {
-    let mut place = Place::new().await;
-    let (client, _worker) = place.counting("assistant", 150);
-    place.send("question").await;
-    let run = place.streaming("question").await;
+    let mut place = Place::start(SERVER).await;
+    let (client, _worker) = counting(&place, "assistant", 150);
+    send(&place, "question").await;
+    let run = place.streaming("question", SOME).await;
     for _ in 0..3 {
         place.server.kill().await;
         place.server.restart().await;
@@ -267,16 +210,16 @@ async fn an_agent_writes_on_through_a_killed_server_and_not_a_word_is_lost() {
 
 #[tokio::test]
 async fn a_killed_agents_run_is_lost_in_time_and_its_input_goes_to_another() {
-    let place = Place::new().await;
+    let place = Place::start(SERVER).await;
     let user = place.user().await;
     let url = place.server.url();
     let mut agent = start_agent(COUNTING_AGENT, &["--server", &url, "--numbers", "10000"]).await;
     let input = user.send("count").await.unwrap().id;
-    let lost = place.streaming(input.as_str()).await;
+    let lost = place.streaming(input.as_str(), SOME).await;
 
     agent.kill().await.unwrap();
     let killed = Instant::now();
-    let _second = place.counting("assistant", 10);
+    let _second = counting(&place, "assistant", 10);
     let state = user.until(|transcript| {
         let run = transcript.runs().iter().find(|known| known.id == lost)?;
         run.state.has_ended().then_some(run.state)

@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 
 use durable_sessions_client::native::{Client, Options};
 use durable_sessions_protocol::id::SessionId;
-use durable_sessions_tests::process::{Server, start_agent};
+use durable_sessions_tests::place::Place;
+use durable_sessions_tests::process::start_agent;
 use durable_sessions_tests::proxy::{Budget, Proxy};
 use durable_sessions_tests::socket::Socket;
 use durable_sessions_tests::writer::{Writer, act, delta, ended};
-use durable_sessions_tests::{eventually, http, log};
+use durable_sessions_tests::{eventually, log};
 use serde_json::{Value, json};
-use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
 const SERVER: &str = env!("CARGO_BIN_EXE_server-under-test");
@@ -28,60 +28,25 @@ const PACE: Duration = Duration::from_millis(10);
 /// Stops and bare appends that are timed, of each.
 const PRESSES: usize = 200;
 
-struct Place {
-    server: Server,
-    _data: TempDir,
+/// Waits until each of the runs has written more.
+async fn all_go_on(place: &Place, runs: &BTreeSet<String>) {
+    let before = place.log().await;
+    let goes_on = |events: &[Value]| {
+        let mut all = runs.iter();
+        let more =
+            |run: &String| log::deltas(events, run).len() >= log::deltas(&before, run).len() + SOME;
+        all.all(more).then_some(())
+    };
+    place.until("every run that was not stopped goes on", goes_on).await;
 }
 
-impl Place {
-    async fn new() -> Self {
-        let data = tempfile::tempdir().unwrap();
-        Self { server: Server::start(SERVER, data.path()).await, _data: data }
-    }
-
-    fn address(&self) -> SocketAddr {
-        self.server.address()
-    }
-
-    async fn log(&self) -> Vec<Value> {
-        log::read(self.address(), "s").await
-    }
-
-    async fn until<T>(&self, what: &str, wanted: impl Fn(&[Value]) -> Option<T>) -> T {
-        eventually(what, log::until(self.address(), "s", wanted)).await
-    }
-
-    /// Waits until each of the runs has written more.
-    async fn all_go_on(&self, runs: &BTreeSet<String>) {
-        let before = self.log().await;
-        let goes_on = |events: &[Value]| {
-            let mut all = runs.iter();
-            let more = |run: &String| {
-                log::deltas(events, run).len() >= log::deltas(&before, run).len() + SOME
-            };
-            all.all(more).then_some(())
-        };
-        self.until("every run that was not stopped goes on", goes_on).await;
-    }
-
-    async fn stop(&self, body: Value) -> (u64, BTreeSet<String>) {
-        let stopped = http::post(self.address(), "/v1/sessions/s/stop", &[], &body).await.unwrap();
-        let receipt = stopped.json();
-        assert_eq!(stopped.status, 202, "{receipt}");
-        (receipt["offset"].as_u64().unwrap(), names(receipt["runs"].as_array().unwrap()))
-    }
-
-    async fn all_ended(&self, runs: &BTreeSet<String>) -> Vec<Value> {
-        self.until("the stopped runs have ended", |events| {
+async fn all_ended(place: &Place, runs: &BTreeSet<String>) -> Vec<Value> {
+    place
+        .until("the stopped runs have ended", |events| {
             let has_end = |run: &String| log::find(events, "run.ended", "run", run).is_some();
             runs.iter().all(has_end).then(|| events.to_vec())
         })
         .await
-    }
-}
-
-fn names(runs: &[Value]) -> BTreeSet<String> {
-    runs.iter().map(|run| run.as_str().unwrap().to_owned()).collect()
 }
 
 fn set(runs: &[&str]) -> BTreeSet<String> {
@@ -151,35 +116,35 @@ async fn orchestra(server: SocketAddr) -> BTreeMap<String, JoinHandle<String>> {
 // DS-6.2, DS-6.4; cloudflare/agents#1658: "does stop stop sub-agents?"
 #[tokio::test]
 async fn a_stop_of_one_of_a_subtree_and_of_all_reaches_the_sub_agents_below_and_no_other() {
-    let place = Place::new().await;
+    let place = Place::start(SERVER).await;
     let agents = orchestra(place.address()).await;
     let mut working: BTreeSet<String> = agents.keys().cloned().collect();
     assert_eq!(working.len(), 1 + LEADS + LEADS * HELPERS);
-    place.all_go_on(&working).await;
+    all_go_on(&place, &working).await;
 
     let leaf = set(&["l0h0"]);
     let subtree = set(&["l1", "l1h0", "l1h1", "l1h2", "l1h3"]);
     let (stop, fenced) = place.stop(json!({"run": "l0h0"})).await;
     assert_eq!(fenced, leaf);
     working = &working - &leaf;
-    place.all_go_on(&working).await;
-    assert_fenced(&place.all_ended(&leaf).await, &leaf, stop);
+    all_go_on(&place, &working).await;
+    assert_fenced(&all_ended(&place, &leaf).await, &leaf, stop);
 
     let (stop, fenced) = place.stop(json!({"run": "l1"})).await;
     assert_eq!(fenced, subtree);
     working = &working - &subtree;
-    place.all_go_on(&working).await;
-    assert_fenced(&place.all_ended(&subtree).await, &subtree, stop);
+    all_go_on(&place, &working).await;
+    assert_fenced(&all_ended(&place, &subtree).await, &subtree, stop);
 
     let (stop, fenced) = place.stop(json!({"run": "l2", "cascade": false})).await;
     assert_eq!(fenced, set(&["l2"]));
     working = &working - &fenced;
-    place.all_go_on(&working).await;
-    assert_fenced(&place.all_ended(&fenced).await, &fenced, stop);
+    all_go_on(&place, &working).await;
+    assert_fenced(&all_ended(&place, &fenced).await, &fenced, stop);
 
     let (stop, fenced) = place.stop(json!({"all": true})).await;
     assert_eq!(fenced, working);
-    assert_fenced(&place.all_ended(&fenced).await, &fenced, stop);
+    assert_fenced(&all_ended(&place, &fenced).await, &fenced, stop);
     for (run, agent) in agents {
         let told = eventually("an agent learns of its stop", agent).await.unwrap();
         assert_eq!(told, "run_stopped", "{run}");
@@ -189,7 +154,7 @@ async fn a_stop_of_one_of_a_subtree_and_of_all_reaches_the_sub_agents_below_and_
 // DS-6.10, DS-6.7
 #[tokio::test]
 async fn nothing_starts_below_a_stop_and_what_it_delegated_is_cancelled() {
-    let place = Place::new().await;
+    let place = Place::start(SERVER).await;
     let server = place.address();
     let mut lead = Writer::attach(server, "agent/lead", "s", "lead", &[]).await.unwrap();
     let task = json!({
@@ -218,7 +183,7 @@ async fn nothing_starts_below_a_stop_and_what_it_delegated_is_cancelled() {
 // DS-6.5, DS-6.6
 #[tokio::test]
 async fn a_rude_sub_agent_is_fenced_by_the_stop_of_the_run_it_works_for() {
-    let place = Place::new().await;
+    let place = Place::start(SERVER).await;
     let rude = ["--server", &place.server.url(), "--name", "rude"];
     let _rude = start_agent(RUDE_AGENT, &rude).await;
     let mut lead = Writer::attach(place.address(), "agent/lead", "s", "lead", &[]).await.unwrap();
@@ -238,7 +203,7 @@ async fn a_rude_sub_agent_is_fenced_by_the_stop_of_the_run_it_works_for() {
     let (stop, fenced) = place.stop(json!({"run": "root"})).await;
     assert_eq!(fenced, set(&["root", &run]));
     lead.must(&json!([ended("root", "stopped")])).await;
-    let events = place.all_ended(&fenced).await;
+    let events = all_ended(&place, &fenced).await;
     assert_fenced(&events, &fenced, stop);
     let end = log::find(&events, "run.ended", "run", &run).unwrap();
     assert_eq!(end["from"], Value::Null, "the server ends what does not");
@@ -248,7 +213,7 @@ async fn a_rude_sub_agent_is_fenced_by_the_stop_of_the_run_it_works_for() {
 // cloudflare/agents#1172: a second reader misses live chunks.
 #[tokio::test]
 async fn readers_that_reconnect_or_come_second_see_every_event_of_every_sub_agent() {
-    let place = Place::new().await;
+    let place = Place::start(SERVER).await;
     let agents = orchestra(place.address()).await;
     let runs: BTreeSet<String> = agents.keys().cloned().collect();
     // This reader is cut in the middle of frames, again and again; the other comes late.
@@ -268,11 +233,11 @@ async fn readers_that_reconnect_or_come_second_see_every_event_of_every_sub_agen
             .unwrap(),
     ];
     while network.connections() < 12 {
-        place.all_go_on(&runs).await;
+        all_go_on(&place, &runs).await;
         torn.reconnect().await;
     }
     place.stop(json!({"all": true})).await;
-    let events = place.all_ended(&runs).await;
+    let events = all_ended(&place, &runs).await;
     let tail = events.len() as u64;
     for read in reads {
         let whole = read.until(|it| (it.offset().as_u64() >= tail).then(|| it.messages().len()));
@@ -298,9 +263,9 @@ fn quantiles(mut times: Vec<Duration>) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stop_is_acknowledged_like_any_append_while_twenty_sub_agents_stream() {
-    let place = Place::new().await;
+    let place = Place::start(SERVER).await;
     let agents = orchestra(place.address()).await;
-    place.all_go_on(&agents.keys().cloned().collect()).await;
+    all_go_on(&place, &agents.keys().cloned().collect()).await;
     let mut user = Socket::hello(place.address(), "user/ada").await.unwrap();
     let mut victim = Writer::attach(place.address(), "agent/v", "s", "v", &[]).await.unwrap();
     let (mut presses, mut appends) = (Vec::new(), Vec::new());
