@@ -8,6 +8,7 @@ import { createConnection } from "./page/connection.js";
 import { agentName } from "./page/element.js";
 import { follow } from "./page/follow.js";
 import { createGate } from "./page/gate.js";
+import { followLog } from "./page/log.js";
 import { createNews } from "./page/news.js";
 import { createPresence } from "./page/presence.js";
 import { Timeline } from "./page/timeline.js";
@@ -34,7 +35,7 @@ const composer = createComposer({
   send,
 });
 const actions = { stop, steer, answer, cancel, retry, discard, edit: (message) => composer.edit(message), regenerate };
-const timeline = new Timeline(elements.timeline, actions, nameOf);
+const timeline = new Timeline(elements.timeline, actions, nameOf, followLog(session));
 const presence = createPresence({ list: elements.presence, isSelf, nameOf: nameInCompany });
 const news = createNews({ element: elements.news, client, session, isSelf, nameOf: nameInCompany });
 
@@ -101,8 +102,10 @@ function failUnlessOver(error) {
   if (error?.code !== "run_ended") connection.fail(error);
 }
 
-function nameOf({ from, role, agent }) {
-  if (role !== "user") return agentName(agent ?? from?.id ?? "assistant");
+/** Who an item of the timeline is by: a run's agent has the same name before its first word and after. */
+function nameOf({ message, run }) {
+  const from = message?.from;
+  if (message?.role !== "user") return agentName(run?.agent ?? from?.id ?? "assistant");
   return !from || isSelf(from) ? "You" : from.id;
 }
 

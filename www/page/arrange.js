@@ -2,76 +2,95 @@
 // runs that work for it.
 
 /**
- * One item an entry. `message` and `run` say what it is: a message, or a root run without one yet.
- * `speaking` is the open run whose last message it is. The first item of a root run is its `host`: there
- * stand its asks, its steers and its `panels`, one for each run below it; with those the item `isHosted`.
+ * One item an entry; `tasks` and `spoken` are those of `followLog`. `message` and `run` say what it is: a
+ * message, or a root run without one. `speaking` is the open run whose last message it is. The first item of a
+ * root run is its `host`, whatever it is at the time: there stand its asks, its steers and its `panels`, one
+ * for each run below it and each task that no run has taken; with those the item `isHosted`.
  */
-export function arrange({ messages, runs, active }) {
+export function arrange({ messages, runs, active }, { tasks, spoken }) {
   const places = placesOf(runs);
-  const speaking = lastMessages(messages, active);
-  const answered = new Set();
-  for (const { run } of places.values()) if (run.inReplyTo) answered.add(run.inReplyTo);
+  const taken = new Set();
+  for (const { run } of places.values()) if (run.inReplyTo) taken.add(run.inReplyTo);
+  const isTask = ({ id }) => taken.has(id) || tasks.has(id);
+  const speaking = lastMessages(messages, active, isTask);
 
   const items = [];
   const hosts = new Map();
   const hostOf = (root) => {
-    let host = hosts.get(root.id);
-    if (!host) {
-      host = { key: `run:${root.id}`, message: null, run: root, speaking: null, isCancellable: false, host: null };
-      host.host = { root, steers: [], panels: panelsOf(root) };
-      hosts.set(root.id, host);
-      items.push(host);
+    let item = hosts.get(root.id);
+    if (!item) {
+      item = hostItem(root);
+      hosts.set(root.id, item);
+      items.push(item);
     }
-    return host;
+    return item;
   };
 
   for (const message of messages) {
     const place = message.run ? places.get(message.run) : undefined;
-    if (place && (place.depth > 0 || message.role === "user" || answered.has(message.id))) {
-      const { root, panels, steers } = hostOf(place.root).host;
+    if (place && (place.depth > 0 || message.role === "user" || isTask(message))) {
+      const { panels, steers } = hostOf(place.root).host;
       const panel = panels.find((panel) => panel.run === place.run);
       if (message.role === "user") (panel?.steers ?? steers).push(message);
-      // What was delegated is the task of the run that took it.
-      else if (answered.has(message.id)) panels.find(({ run }) => run.inReplyTo === message.id)?.tasks.push(message);
-      else if (place.run !== root) panel?.messages.push(message);
+      // What was delegated belongs to whoever took it, each time it was taken.
+      else if (taken.has(message.id)) panels.filter(({ run }) => run?.inReplyTo === message.id).forEach((taker) => taker.tasks.push(message));
+      else if (tasks.has(message.id)) panels.push({ run: null, depth: place.depth + 1, message, task: tasks.get(message.id) });
+      else panel?.messages.push(message);
       continue;
     }
-    const isUnclaimed = message.role === "user" && message.state === "sent" && !answered.has(message.id);
-    const item = {
-      key: `message:${message.id}`,
-      message,
-      run: place?.run ?? null,
-      speaking: speaking.get(message.id) ?? null,
-      isCancellable: isUnclaimed,
-      host: null,
-    };
-    const host = place && hosts.get(place.root.id);
-    if (place && (!host || host.message === null)) {
-      // The first message of a run takes the place its run had held for it.
-      Object.assign(item, { host: host?.host ?? { root: place.root, steers: [], panels: panelsOf(place.root) } });
-      item.was = `run:${place.root.id}`;
-      if (host) items[items.indexOf(host)] = item;
-      else items.push(item);
-      hosts.set(place.root.id, item);
-    } else {
-      items.push(item);
-    }
+    const isUnclaimed = message.role === "user" && message.state === "sent" && !taken.has(message.id);
+    const said = { message, speaking: speaking.get(message.id) ?? null, isCancellable: isUnclaimed };
+    const host = place && hostOf(place.root);
+    if (host && host.message === null) Object.assign(host, said);
+    else items.push({ key: `message:${message.id}`, run: place?.run ?? null, host: null, ...said });
   }
-  const spoken = new Set([...speaking.values()].map((run) => run.id));
+  const speakers = new Set([...speaking.values()].map((run) => run.id));
   for (const run of active) {
     const root = places.get(run.id)?.root;
-    if (root && !spoken.has(run.id)) hostOf(root);
+    if (root && !speakers.has(run.id)) hostOf(root);
   }
-  for (const item of items) {
-    const root = item.run && places.get(item.run.id)?.root;
-    item.isHosted = Boolean(root && hosts.get(root.id) && isLarge(hosts.get(root.id).host));
+  const all = withSilent(items, hosts, runs, spoken);
+  for (const item of all) {
+    const host = item.run && hosts.get(places.get(item.run.id)?.root.id)?.host;
+    item.isHosted = Boolean(host && isLarge(host));
   }
-  return items;
+  return all;
 }
 
 /** Whether a run has more to show than what it says. */
 export function isLarge({ root, panels, steers }) {
   return panels.length > 0 || root.asks.length > 0 || steers.length > 0;
+}
+
+/** The item of a root run that has not said anything. The same run has the same key whatever it says later. */
+function hostItem(root) {
+  const host = { root, steers: [], panels: panelsOf(root) };
+  return { key: `run:${root.id}`, message: null, run: root, speaking: null, isCancellable: false, host };
+}
+
+/**
+ * The items with those root runs that ended and left nothing else to see. Each stands behind what it was to
+ * answer, or, without that, behind the run before it. One whose input or words an edit took away is left out.
+ */
+function withSilent(items, hosts, runs, spoken) {
+  const behind = new Map();
+  let before = null;
+  for (const root of runs) {
+    if (hosts.has(root.id)) before = hosts.get(root.id);
+    else if (!hasSpoken(root, spoken)) {
+      const anchor = root.inReplyTo ?? before;
+      const item = hostItem(root);
+      hosts.set(root.id, item);
+      behind.set(anchor, [...(behind.get(anchor) ?? []), item]);
+    }
+  }
+  if (behind.size === 0) return items;
+  const after = (anchor) => behind.get(anchor) ?? [];
+  return [...after(null), ...items.flatMap((item) => [item, ...after(item.message?.id), ...(item.host ? after(item) : [])])];
+}
+
+function hasSpoken(run, spoken) {
+  return spoken.has(run.id) || run.children.some((child) => hasSpoken(child, spoken));
 }
 
 /** Each run by its id, with its root and how far below that it stands. */
@@ -95,14 +114,14 @@ function panelsOf(root) {
   return panels;
 }
 
-/** The open runs by the id of the last message each has written. */
-function lastMessages(messages, active) {
+/** The open runs by the id of the last message each has written, its tasks for others left aside. */
+function lastMessages(messages, active, isTask) {
   const speaking = new Map();
   if (active.length === 0) return speaking;
   const open = new Map(active.map((run) => [run.id, run]));
   for (let i = messages.length - 1; i >= 0 && open.size > 0; i -= 1) {
     const { id, role, run } = messages[i];
-    if (role !== "assistant" || !open.has(run)) continue;
+    if (role !== "assistant" || !open.has(run) || isTask(messages[i])) continue;
     speaking.set(id, open.get(run));
     open.delete(run);
   }

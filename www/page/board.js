@@ -1,12 +1,13 @@
-// The runs that work for one, side by side.
+// The runs that work for one, side by side, and the tasks that wait for one.
 
-import { make } from "./element.js";
+import { make, setChildren } from "./element.js";
 import { Panel } from "./panel.js";
+import { TaskView } from "./task.js";
 
 export class Board {
   element = make("div", "board");
   #actions;
-  #byRun = new Map();
+  #views = new Map();
 
   constructor(actions) {
     this.#actions = actions;
@@ -15,18 +16,21 @@ export class Board {
   }
 
   show(panels) {
-    for (const panel of panels) {
-      let view = this.#byRun.get(panel.run.id);
-      if (!view) {
-        view = new Panel(this.#actions);
-        this.#byRun.set(panel.run.id, view);
-      }
+    const views = panels.map((panel) => {
+      const view = this.#viewOf(panel);
       view.show(panel);
+      return view;
+    });
+    setChildren(this.element, views.map(({ element }) => element));
+  }
+
+  #viewOf({ run, message }) {
+    const key = run ? `run:${run.id}` : `task:${message.id}`;
+    let view = this.#views.get(key);
+    if (!view) {
+      view = run ? new Panel(this.#actions) : new TaskView();
+      this.#views.set(key, view);
     }
-    const wanted = panels.map(({ run }) => this.#byRun.get(run.id).element);
-    const now = this.element.children;
-    if (now.length !== wanted.length || wanted.some((element, i) => element !== now[i])) {
-      this.element.replaceChildren(...wanted);
-    }
+    return view;
   }
 }

@@ -22,6 +22,17 @@ export function setData(element, name, value) {
   else if (element.dataset[name] !== value) element.dataset[name] = value;
 }
 
+/** Makes `elements` the children of `parent`. One that is moved loses the keyboard: those in place stay. */
+export function setChildren(parent, elements) {
+  const wanted = new Set(elements);
+  for (const child of [...parent.children]) if (!wanted.has(child)) child.remove();
+  let next = parent.firstElementChild;
+  for (const element of elements) {
+    if (element === next) next = next.nextElementSibling;
+    else parent.insertBefore(element, next);
+  }
+}
+
 /** What tells a run's element from others: its id, whose it is, how it stands and whom it works for. */
 export function setRun(element, run) {
   if (run) element.dataset.testid = "run";

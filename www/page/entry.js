@@ -1,4 +1,4 @@
-// One entry of the conversation: a message, or a run that has not said anything yet.
+// One entry of the conversation: a message, or a run that has not said anything.
 
 import { isLarge } from "./arrange.js";
 import { Board } from "./board.js";
@@ -55,13 +55,13 @@ export class Entry {
   }
 
   /**
-   * Shows an item of `arrange`: a message or a run that has not spoken yet, with what its run needs. Touches
-   * nothing that did not change: transcripts keep the identity of what stayed the same.
+   * Shows an item of `arrange`: a message or a run without one, with what its run needs. Touches nothing that
+   * did not change: transcripts keep the identity of what stayed the same.
    */
   show({ message, run, speaking, isCancellable, isLast, isHosted, host, name }) {
     this.#showHost(host);
-    const open = isHosted ? null : speaking ?? (message ? null : run);
     const waiting = message ? null : run;
+    const open = isHosted ? null : speaking ?? (waiting && isOpen(waiting) ? waiting : null);
     const said = message === this.#message && waiting === this.#waiting;
     if (said && open === this.#run && isCancellable === this.#isCancellable && isLast === this.#isLast) return;
     this.#message = message;
@@ -71,7 +71,7 @@ export class Entry {
     this.#isLast = isLast;
     setText(this.#name, name);
     if (message) this.#showMessage(message);
-    else this.#showWaiting(run);
+    else this.#showWordless(run);
     this.#showStop(open);
     this.#button("cancel", isCancellable, "Cancel", () => this.#actions.cancel(this.#message));
     const isAsked = message?.role === "user" && message.state !== "sending" && message.state !== "refused";
@@ -130,11 +130,17 @@ export class Entry {
     return body;
   }
 
-  #showWaiting(run) {
+  #showWordless(run) {
+    // What it had said before was replaced.
+    for (const piece of [this.#body, this.#figures?.element]) piece?.remove();
+    this.#body = null;
+    setText(this.#time, "");
+    for (const name of ["error", "retry", "discard"]) this.#piece(name, false);
     this.element.classList.toggle("is-waiting", isOpen(run));
     this.element.dataset.author = "assistant";
     const outcome = OUTCOMES[run.state];
-    setText(this.#note, WAITING[run.state] ?? (outcome ? withReason(outcome, run.error) : "Done"));
+    const end = run.children.length > 0 ? "Done" : "Finished without a word";
+    setText(this.#note, WAITING[run.state] ?? (outcome ? withReason(outcome, run.error) : end));
   }
 
   #showFate(message) {

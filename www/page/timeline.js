@@ -1,30 +1,33 @@
-// The conversation: one entry a message, and one for each root run that has not spoken yet.
+// The conversation: one entry a message, and one for each root run without any.
 
 import { arrange } from "./arrange.js";
-import { isOpen } from "./element.js";
+import { isOpen, setChildren } from "./element.js";
 import { Entry } from "./entry.js";
 
 export class Timeline {
   #list;
   #actions;
   #nameOf;
+  #log;
   /** Entries in the order they stand on the page. */
   #order = [];
   #byKey = new Map();
 
-  constructor(list, actions, nameOf) {
+  /** `log` is that of `followLog`. */
+  constructor(list, actions, nameOf, log) {
     this.#list = list;
     this.#actions = actions;
     this.#nameOf = nameOf;
+    this.#log = log;
   }
 
   /** Shows a transcript, touching only what differs from the one before. */
   show(transcript) {
-    const items = arrange(transcript);
+    const items = arrange(transcript, this.#log);
     const byKey = new Map();
     const last = lastAnswered(items);
     for (const item of items) {
-      const entry = this.#byKey.get(item.key) ?? (item.was && this.#byKey.get(item.was)) ?? new Entry(this.#actions);
+      const entry = this.#byKey.get(item.key) ?? new Entry(this.#actions);
       byKey.set(item.key, entry);
       this.#fill(entry, { ...item, isLast: item === last });
     }
@@ -35,7 +38,7 @@ export class Timeline {
   /** The log keeps what one participant wrote wrong: it must not take the whole conversation from all. */
   #fill(entry, item) {
     try {
-      entry.show({ ...item, name: this.#nameOf(item.message ?? item.run) });
+      entry.show({ ...item, name: this.#nameOf(item) });
     } catch (error) {
       console.error(error);
     }
@@ -45,13 +48,7 @@ export class Timeline {
     const before = this.#order;
     this.#order = order;
     if (before.length === order.length && order.every((entry, i) => entry === before[i])) return;
-    const present = new Set(order);
-    for (const entry of before) if (!present.has(entry)) entry.element.remove();
-    let next = this.#list.firstElementChild;
-    for (const { element } of order) {
-      if (element === next) next = next.nextElementSibling;
-      else this.#list.insertBefore(element, next);
-    }
+    setChildren(this.#list, order.map(({ element }) => element));
   }
 }
 
