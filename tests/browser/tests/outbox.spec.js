@@ -81,6 +81,35 @@ test("a message over the limit is refused, can be tried again and be discarded",
   expect(await chat.showsTheLog()).toHaveLength(1);
 });
 
+test("an edit that was refused is the same edit when it is tried again", async ({ chat, page }) => {
+  // The server is made to say no once: it would take this edit at any time.
+  let refused;
+  await page.routeWebSocket(/\/v1\/connect$/, (socket) => {
+    const server = socket.connectToServer();
+    socket.onMessage((text) => {
+      const { type, request, events } = JSON.parse(text);
+      if (type !== "publish" || !events[0].replaces || refused) return server.send(text);
+      refused = events[0];
+      const error = { type: "about:blank", title: "Not allowed", status: 403, detail: "Not now.", code: "forbidden", retryable: false, side_effects: "none" };
+      socket.send(JSON.stringify({ type: "refused", request, error, index: 0 }));
+    });
+  });
+  await chat.open();
+  await chat.send("Price 49");
+  await expect(chat.messages).toHaveAttribute("data-state", "sent");
+  await page.getByTestId("edit").click();
+  await chat.send("Price 59");
+  await expect(chat.messages).toHaveText(["Price 49", "Price 59"]);
+  await expect(page.getByTestId("error")).toHaveText("Not now.");
+
+  await page.getByTestId("retry").click();
+  await expect(chat.messages).toHaveText(["Price 59"]);
+  await expect(chat.messages).toHaveAttribute("data-state", "sent");
+  const [first, edit] = ofKind(await chat.events(), "message");
+  expect(edit).toMatchObject(refused);
+  expect(edit.replaces).toBe(first.id);
+});
+
 test("a message sent while an answer streams waits for its turn, and is answered", async ({ chat, agent }) => {
   await agent();
   await chat.open();
