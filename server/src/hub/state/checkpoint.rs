@@ -12,10 +12,11 @@ use durable_sessions_protocol::id::{Id, LogId};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::State;
+use super::past::Past;
 use super::runs::Lease;
 
 /// To be raised with every change of what is written.
-const VERSION: u8 = 3;
+const VERSION: u8 = 4;
 const HEAD_BYTES: usize = 1 + 8;
 
 /// Why a checkpoint is of no use.
@@ -68,12 +69,14 @@ impl State {
         if xxh3_64(bytes).to_le_bytes() != digest {
             return Err(CheckpointError::Damaged);
         }
-        let Ok((state, [])) = postcard::take_from_bytes::<Self>(bytes) else {
+        let Ok((mut state, [])) = postcard::take_from_bytes::<Self>(bytes) else {
             return Err(CheckpointError::Damaged);
         };
         if state.log != *log || state.default_agent != *default_agent {
             return Err(CheckpointError::Foreign);
         }
+        state.past = Past::of(state.runs.iter());
+        state.find_places();
         Ok(state)
     }
 

@@ -9,7 +9,7 @@ use durable_sessions_protocol::offset::Offset;
 
 use super::State;
 use super::acts;
-use super::inputs::{Fate, MessageInfo};
+use super::inputs::Fate;
 use super::runs::{Lease, Owner, Run};
 
 /// What the log knows about an event beside what it says.
@@ -38,9 +38,7 @@ impl State {
                 if let Some(replaced) = replaced {
                     self.places.hide(replaced.begun, meta.offset);
                 }
-                self.places.begin(meta.offset, &message.id);
-                let info = MessageInfo::new(message.run.clone(), meta.offset);
-                self.messages.insert(message.id.clone(), info);
+                self.begin_message(&message.id, message.run.as_ref(), meta.offset);
                 self.add_input(message, meta.offset, meta.now);
             }
             Event::Delta(delta) => self.written(&delta.message, &delta.run),
@@ -118,6 +116,7 @@ impl State {
         let Some(run) = self.runs.get_mut(&ended.run) else { return };
         run.ended = Some(ended.outcome);
         run.ended_at = Some(self.tail);
+        self.past.add(&ended.run, run);
         run.asks.clear();
         run.answered.clear();
         if ended.outcome == Outcome::Lost

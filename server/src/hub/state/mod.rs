@@ -13,6 +13,8 @@ mod clocks;
 mod evolve;
 mod inputs;
 mod note;
+mod part;
+mod past;
 mod places;
 mod producers;
 mod publish;
@@ -39,7 +41,8 @@ use serde::{Deserialize, Serialize};
 use self::acts::Acts;
 pub use self::inputs::{Claim, Offer, Orphan};
 use self::inputs::{Input, MessageInfo};
-pub use self::places::Part;
+pub use self::part::Part;
+use self::past::Past;
 use self::places::Places;
 use self::producers::Producers;
 use self::runs::Run;
@@ -156,9 +159,13 @@ pub struct State {
     runs: HashMap<Id, Run>,
     /// Runs without an end.
     open: BTreeSet<Id>,
+    /// Those with one. Not in checkpoints: the runs tell.
+    #[serde(skip)]
+    past: Past,
     /// Runs that stand at or before it were stopped with all that is below them.
     cut_before: Offset,
-    stops: HashMap<Id, StopInfo>,
+    /// Stops by where they stand.
+    stops: BTreeMap<Offset, StopInfo>,
     steers: HashMap<Id, Steer>,
     /// The run of each ask, open or answered.
     asks: HashMap<Id, Id>,
@@ -191,8 +198,9 @@ impl State {
             pending: BTreeMap::new(),
             runs: HashMap::new(),
             open: BTreeSet::new(),
+            past: Past::default(),
             cut_before: Offset::ZERO,
-            stops: HashMap::new(),
+            stops: BTreeMap::new(),
             steers: HashMap::new(),
             asks: HashMap::new(),
             producers: Producers::default(),

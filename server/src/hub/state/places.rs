@@ -15,8 +15,12 @@ use super::inputs::MessageInfo;
 pub(super) struct Places {
     /// Messages and steers by their first event.
     begun: BTreeMap<Offset, Id>,
-    /// The edits, each with where it stands: messages from the first offset up to there are hidden.
-    hidden: Vec<(Offset, Offset)>,
+    /// Messages are hidden that begin at a first offset or later and before a second. No two of
+    /// these spans meet.
+    hidden: BTreeMap<Offset, Offset>,
+    /// The first events of runs' messages, each behind its run's start.
+    #[serde(skip)]
+    of_runs: BTreeSet<(Offset, Offset)>,
 }
 
 impl Places {
@@ -24,149 +28,91 @@ impl Places {
         self.begun.insert(at, id.clone());
     }
 
-    pub(super) fn hide(&mut self, from: Offset, at: Offset) {
-        self.hidden.push((from, at));
+    /// An edit hides what began from an offset on; its own message, at another, is shown.
+    pub(super) fn hide(&mut self, mut from: Offset, at: Offset) {
+        while let Some(last) = self.hidden.last_entry()
+            && *last.get() >= from
+        {
+            from = from.min(*last.key());
+            last.remove();
+        }
+        self.hidden.insert(from, at);
     }
 
     /// Whether an edit hides the message that began at an offset.
     pub(super) fn hides(&self, begun: Offset) -> bool {
-        self.hidden.iter().any(|(from, at)| (*from..*at).contains(&begun))
+        let span = self.hidden.range(..=begun).next_back();
+        span.is_some_and(|(_, until)| begun < *until)
     }
 
-    /// As if nothing after an offset had been told.
-    pub(super) fn undo(&mut self, tail: Offset) {
+    /// The spans that another edit may lengthen, if it hides nothing before an offset.
+    pub(super) fn spans_from(&self, from: Offset) -> Vec<(Offset, Offset)> {
+        let newest_first = self.hidden.iter().rev().map(|(from, until)| (*from, *until));
+        newest_first.take_while(|(_, until)| *until >= from).collect()
+    }
+
+    /// As if nothing after an offset had been told, and these spans had not been lengthened.
+    pub(super) fn undo(&mut self, tail: Offset, spans: Vec<(Offset, Offset)>) {
         self.begun.split_off(&tail.next());
-        self.hidden.retain(|(_, at)| *at <= tail);
+        while let Some(last) = self.hidden.last_entry()
+            && *last.get() > tail
+        {
+            last.remove();
+        }
+        self.hidden.extend(spans);
+    }
+
+    /// A run that started at an offset writes a message that begins at another.
+    pub(super) fn begin_of_run(&mut self, started: Offset, begun: Offset) {
+        self.of_runs.insert((started, begun));
+    }
+
+    /// As if it did not.
+    pub(super) fn undo_of_run(&mut self, started: Offset, begun: Offset) {
+        self.of_runs.remove(&(started, begun));
+    }
+
+    /// The message that begins at an offset.
+    pub(super) fn message(&self, begun: Offset) -> Option<&Id> {
+        self.begun.get(&begun)
+    }
+
+    /// The messages that begin from an offset on and before another.
+    pub(super) fn begun(&self, from: Offset, before: Offset) -> impl Iterator<Item = &Id> {
+        self.begun.range(from..before.max(from)).map(|(_, id)| id)
+    }
+
+    /// The messages that a run began before an offset, and where.
+    pub(super) fn written(
+        &self,
+        started: Offset,
+        before: Offset,
+    ) -> impl Iterator<Item = (Offset, &Id)> {
+        let begun = self.of_runs.range((started, Offset::ZERO)..(started, before));
+        begun.filter_map(|(_, begun)| Some((*begun, self.begun.get(begun)?)))
     }
 
     /// The first events of the messages before an offset that are not hidden, newest first.
-    fn shown(&self, before: Offset) -> impl Iterator<Item = Offset> {
-        let mut hidden = self.hidden.iter().rev().peekable();
-        let mut from = Offset::MAX;
-        let newest_first = self.begun.range(..before).rev();
-        newest_first.filter_map(move |(&begun, _)| {
-            while let Some((first, _)) = hidden.next_if(|(_, at)| *at > begun) {
-                from = from.min(*first);
-            }
-            (begun < from).then_some(begun)
-        })
+    pub(super) fn shown(&self, before: Offset) -> impl Iterator<Item = Offset> {
+        let hidden = self.hidden.range(..before).rev().map(|(from, until)| (*from, *until));
+        let start = (Offset::ZERO, Offset::ZERO);
+        let between = hidden.chain([start]).scan(before, |end, (from, until)| {
+            let between = until.min(*end)..*end;
+            *end = from;
+            Some(between)
+        });
+        between.flat_map(|range| self.begun.range(range).rev()).map(|(begun, _)| *begun)
     }
-}
-
-/// What to read for a part of the transcript as of now.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Part {
-    /// The last offset: what follows is in no part of it.
-    pub tail: Offset,
-    /// The first event of the oldest message shown; 1 when there is none before that.
-    pub first: Offset,
-    /// Messages and runs that begin here or later are not shown.
-    pub before: Offset,
-    /// The last event to read from `first` on.
-    pub until: Offset,
-    /// The first events of the messages shown.
-    pub shown: BTreeSet<Offset>,
-    /// Events before `first` that tell of the runs which are at work in it.
-    pub earlier: Vec<Offset>,
-    /// Events after `until` that settle what is shown.
-    pub later: Vec<Offset>,
-    /// The session's title.
-    pub title: Option<String>,
-    /// Runs that were stopped and have not ended.
-    pub stopping: Vec<Id>,
-    /// Messages from before `first` that those runs write to, and which.
-    pub left_out: Vec<(Id, Id)>,
-    /// Messages that begin between `until` and `before`, with the runs that write them: none of them
-    /// is shown, but one may be replaced again.
-    pub hidden: Vec<(Id, Option<Id>)>,
 }
 
 impl State {
-    /// The newest messages shown, `last` of them or all, of those whose first event is before an
-    /// offset.
-    #[must_use]
-    pub fn part(&self, last: Option<u64>, before: Option<Offset>) -> Part {
-        let end = self.tail.next();
-        let before = before.map_or(end, |before| before.min(end));
-        let is_newest = before == end;
-        let last = last.map_or(usize::MAX, |last| usize::try_from(last).unwrap_or(usize::MAX));
-        let mut newest_first = self.places.shown(before);
-        let shown: BTreeSet<Offset> = newest_first.by_ref().take(last).collect();
-        let has_older = newest_first.next().is_some();
-        let oldest = shown.first().copied().unwrap_or(before);
-        let first = if has_older { oldest } else { Offset::ZERO.next() };
-
-        let messages = || shown.iter().filter_map(|begun| self.places.begun.get(begun));
-        let infos = || messages().filter_map(|id| self.messages.get(id));
-        let until = if is_newest {
-            self.tail
-        } else {
-            infos().map(|info| info.last).chain(shown.last().copied()).max().unwrap_or(first.prev())
-        };
-        let mut part = Part {
-            tail: self.tail,
-            first,
-            before,
-            until,
-            shown: BTreeSet::new(),
-            earlier: Vec::new(),
-            later: Vec::new(),
-            title: self.title.clone(),
-            stopping: Vec::new(),
-            left_out: Vec::new(),
-            hidden: self.hidden(until, before),
-        };
-        for run in self.concerned(first, before) {
-            part.add_run(self, run);
+    /// A message begins.
+    pub(super) fn begin_message(&mut self, id: &Id, run: Option<&Id>, at: Offset) {
+        self.places.begin(at, id);
+        if let Some(started) = self.start_of(run) {
+            self.places.begin_of_run(started, at);
         }
-        let fates = infos().filter_map(|info| info.settled);
-        let steers = messages().filter_map(|id| self.steers.get(id)?.settled);
-        part.later.extend(fates.chain(steers).filter(|at| *at > until));
-        part.left_out = self.left_out(first);
-        part.earlier.sort_unstable();
-        part.later.sort_unstable();
-        part.shown = shown;
-        part
-    }
-
-    /// Runs that began or were at work in a part of the log, and those above them.
-    fn concerned(&self, first: Offset, before: Offset) -> BTreeSet<&Id> {
-        let mut concerned = BTreeSet::new();
-        for (id, run) in &self.runs {
-            let is_here = run.started < before && run.ended_at.is_none_or(|ended| ended >= first);
-            let mut above = is_here.then_some(id);
-            while let Some(id) = above
-                && concerned.insert(id)
-            {
-                above = self.runs.get(id).and_then(|run| run.parent.as_ref());
-            }
-        }
-        concerned
-    }
-
-    /// Messages that began after an offset and before another.
-    fn hidden(&self, after: Offset, before: Offset) -> Vec<(Id, Option<Id>)> {
-        let begun = self.places.begun.range(after.next()..before.max(after.next()));
-        let with_run = |id: &Id| (id.clone(), self.messages.get(id).and_then(|it| it.run.clone()));
-        begun.map(|(_, id)| with_run(id)).collect()
-    }
-
-    /// Messages that began before an offset, of runs that were at work then or later.
-    fn left_out(&self, first: Offset) -> Vec<(Id, Id)> {
-        let at_work: BTreeMap<&Id, Offset> = self
-            .runs
-            .iter()
-            .filter(|(_, run)| {
-                run.started < first && run.ended_at.is_none_or(|ended| ended >= first)
-            })
-            .map(|(id, run)| (id, run.started))
-            .collect();
-        let Some(oldest) = at_work.values().min() else { return Vec::new() };
-        let messages = self.places.begun.range(oldest..&first).filter_map(|(_, id)| {
-            let run = self.messages.get(id)?.run.as_ref()?;
-            at_work.contains_key(run).then(|| (id.clone(), run.clone()))
-        });
-        messages.collect()
+        self.messages.insert(id.clone(), MessageInfo::new(run.cloned(), at));
     }
 
     /// An event writes to a message of a run, and makes it if it is new.
@@ -176,28 +122,19 @@ impl State {
             info.last = at;
             return;
         }
-        self.places.begin(at, message);
-        self.messages.insert(message.clone(), MessageInfo::new(Some(run.clone()), at));
+        self.begin_message(message, Some(run), at);
     }
-}
 
-impl Part {
-    fn add_run(&mut self, state: &State, id: &Id) {
-        let Some(run) = state.runs.get(id) else { return };
-        if run.ended_at.is_none() && run.fence_until.is_some() {
-            self.stopping.push(id.clone());
-        }
-        let is_here = |asked: &Offset| (self.first..=self.until).contains(asked);
-        let answered = run.answered.iter().filter(|(asked, _)| is_here(asked));
-        let late = answered.map(|(_, answered)| *answered).filter(|at| *at > self.until);
-        self.later.extend(late.collect::<Vec<_>>());
-        let asks = run.asks.iter().map(|ask| ask.offset);
-        for at in asks.chain([run.started]).chain(run.ended_at) {
-            if at < self.first {
-                self.earlier.push(at);
-            } else if at > self.until {
-                self.later.push(at);
-            }
-        }
+    /// Finds again what checkpoints leave out, for everything else says it too.
+    pub(super) fn find_places(&mut self) {
+        let messages = self.messages.values();
+        let of_runs = messages
+            .filter_map(|info| Some((self.start_of(info.run.as_ref())?, info.begun)))
+            .collect();
+        self.places.of_runs = of_runs;
+    }
+
+    pub(super) fn start_of(&self, run: Option<&Id>) -> Option<Offset> {
+        Some(self.runs.get(run?)?.started)
     }
 }

@@ -16,8 +16,9 @@ use super::rules::{not_found, run_ended};
 /// An admitted stop.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct StopInfo {
-    pub(super) offset: Offset,
-    pub(super) runs: Vec<Id>,
+    id: Id,
+    /// The runs it fenced.
+    runs: Vec<Id>,
 }
 
 /// What a stop will do.
@@ -144,8 +145,8 @@ impl State {
                 run.fence_until.get_or_insert(meta.now.saturating_add(STOP_GRACE_MS));
             }
         }
-        let info = StopInfo { offset: meta.offset, runs: runs.to_vec() };
-        self.stops.insert(stop.id.clone(), info);
+        let info = StopInfo { id: stop.id.clone(), runs: runs.to_vec() };
+        self.stops.insert(meta.offset, info);
     }
 
     /// Cancels what a stop cancels, right behind it.
@@ -157,7 +158,7 @@ impl State {
 
     /// The receipt of the stop at an offset, if there is one.
     pub(super) fn receipt_at(&self, offset: Offset) -> Option<StopReceipt> {
-        let (id, stop) = self.stops.iter().find(|(_, stop)| stop.offset == offset)?;
-        Some(StopReceipt { id: id.clone(), offset, runs: stop.runs.clone() })
+        let stop = self.stops.get(&offset)?;
+        Some(StopReceipt { id: stop.id.clone(), offset, runs: stop.runs.clone() })
     }
 }

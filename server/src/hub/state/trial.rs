@@ -18,6 +18,8 @@ pub(super) struct Trial {
     batched_events: usize,
     title: Option<String>,
     acts: Vec<((Class, Id), Option<Act>)>,
+    /// What is hidden, as far as an edit may hide more.
+    hidden: Vec<(Offset, Offset)>,
     messages: Vec<(Id, Option<MessageInfo>)>,
     inputs: Vec<(Id, Option<Input>)>,
     runs: Vec<(Id, Option<Run>)>,
@@ -33,6 +35,7 @@ impl Trial {
             batched_events: state.batch.events.len(),
             title: state.title.clone(),
             acts: Vec::new(),
+            hidden: Vec::new(),
             messages: Vec::new(),
             inputs: Vec::new(),
             runs: Vec::new(),
@@ -46,6 +49,7 @@ impl Trial {
         });
         let begun = replaced.filter_map(|id| Some(state.messages.get(id)?.begun));
         if let Some(from) = begun.min() {
+            trial.hidden = state.places.spans_from(from);
             for id in state.pending.range(from..).map(|(_, id)| id) {
                 trial.inputs.push((id.clone(), state.inputs.get(id).cloned()));
                 trial.messages.push((id.clone(), state.messages.get(id).cloned()));
@@ -110,7 +114,7 @@ impl Trial {
         state.last_at = self.last_at;
         state.batch.events.truncate(self.batched_events);
         state.title = self.title;
-        state.places.undo(self.tail);
+        state.places.undo(self.tail, self.hidden);
         for (key, before) in self.acts {
             state.acts.take(&key);
             if let Some(act) = before {
@@ -118,10 +122,16 @@ impl Trial {
             }
         }
         for (id, before) in self.messages {
-            match before {
+            let tried = match before {
                 Some(message) => state.messages.insert(id, message),
                 None => state.messages.remove(&id),
             };
+            // A message that was there before began before.
+            if let Some(tried) = tried.filter(|tried| tried.begun > self.tail)
+                && let Some(started) = state.start_of(tried.run.as_ref())
+            {
+                state.places.undo_of_run(started, tried.begun);
+            }
         }
         for (id, before) in self.steers {
             match before {
@@ -147,9 +157,12 @@ impl Trial {
             }
         }
         for (id, before) in self.runs {
-            state.runs.remove(&id);
+            if let Some(run) = state.runs.remove(&id) {
+                state.past.remove(&run);
+            }
             state.open.remove(&id);
             if let Some(run) = before {
+                state.past.add(&id, &run);
                 if run.ended.is_none() {
                     state.open.insert(id.clone());
                 }

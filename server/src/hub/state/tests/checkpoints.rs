@@ -6,202 +6,8 @@ use durable_sessions_protocol::id::LogId;
 use proptest::prelude::*;
 
 use super::super::checkpoint::CheckpointError;
+use super::steps::{play, steps};
 use super::{Bench, State, id, writer};
-
-const AGENTS: [&str; 3] = ["assistant", "a", "b"];
-const NAMES: usize = 6;
-
-/// Something happens to a session; the numbers choose whom and what.
-#[derive(Debug, Clone, Copy)]
-enum Step {
-    Message {
-        n: usize,
-        how: usize,
-    },
-    Delegation {
-        n: usize,
-        run: usize,
-        to: usize,
-    },
-    Start {
-        run: usize,
-        agent: usize,
-        input: Option<usize>,
-        parent: Option<usize>,
-    },
-    Say {
-        run: usize,
-        n: usize,
-    },
-    End {
-        run: usize,
-    },
-    Stop {
-        n: usize,
-        what: usize,
-    },
-    Steer {
-        n: usize,
-        run: usize,
-    },
-    Used {
-        n: usize,
-        run: usize,
-    },
-    Ask {
-        n: usize,
-        run: usize,
-    },
-    Answer {
-        n: usize,
-        run: usize,
-    },
-    Title {
-        n: usize,
-    },
-    /// A producer begins a new epoch and keeps one of its runs.
-    Claim {
-        run: usize,
-    },
-    /// It publishes; some places and some events are wrong.
-    Produce {
-        skip: bool,
-        run: usize,
-        count: usize,
-    },
-    Pass {
-        ms: u64,
-    },
-}
-
-fn steps(most: usize) -> impl Strategy<Value = Vec<Step>> {
-    let n = || 0..NAMES;
-    let one = prop_oneof![
-        4 => (n(), 0..5_usize).prop_map(|(n, how)| Step::Message { n, how }),
-        2 => (n(), n(), 0..3_usize).prop_map(|(n, run, to)| Step::Delegation { n, run, to }),
-        5 => (n(), 0..3_usize, prop::option::of(n()), prop::option::of(n())).prop_map(
-            |(run, agent, input, parent)| Step::Start { run, agent, input, parent }
-        ),
-        3 => (n(), n()).prop_map(|(run, n)| Step::Say { run, n }),
-        2 => n().prop_map(|run| Step::End { run }),
-        2 => (n(), 0..4_usize).prop_map(|(n, what)| Step::Stop { n, what }),
-        2 => (n(), n()).prop_map(|(n, run)| Step::Steer { n, run }),
-        1 => (n(), n()).prop_map(|(n, run)| Step::Used { n, run }),
-        2 => (n(), n()).prop_map(|(n, run)| Step::Ask { n, run }),
-        1 => (n(), n()).prop_map(|(n, run)| Step::Answer { n, run }),
-        1 => n().prop_map(|n| Step::Title { n }),
-        1 => n().prop_map(|run| Step::Claim { run }),
-        4 => (prop::bool::weighted(0.1), n(), 1..4_usize)
-            .prop_map(|(skip, run, count)| Step::Produce { skip, run, count }),
-        1 => (0..40_000_u64).prop_map(|ms| Step::Pass { ms }),
-    ];
-    prop::collection::vec(one, 1..most)
-}
-
-/// Takes a step and says all that was answered, in words that can be compared.
-fn play(bench: &mut Bench, producer: &mut (u64, u64), step: Step) -> String {
-    let agent = |n: usize| AGENTS[n % AGENTS.len()];
-    let principal = "agent/w";
-    match step {
-        Step::Message { n, how } => {
-            let how = [
-                "",
-                r#","if_running":"parallel""#,
-                r#","if_running":"interrupt""#,
-                r#","if_running":"reject""#,
-                r#","to":"a""#,
-            ][how];
-            format!("{:?}", bench.asked(&format!("m{n}"), how))
-        }
-        Step::Delegation { n, run, to } => {
-            let event = format!(
-                r#"{{"kind":"message","id":"m{n}","role":"assistant","run":"r{run}","to":"{}","text":"do"}}"#,
-                agent(to)
-            );
-            format!("{:?}", bench.act(principal, &event))
-        }
-        Step::Start { run, agent: n, input, parent } => {
-            let input = input.map_or(String::new(), |m| format!(r#","in_reply_to":"m{m}""#));
-            let parent = parent.map_or(String::new(), |r| format!(r#","parent":"r{r}""#));
-            let event = format!(
-                r#"{{"kind":"run.started","run":"r{run}","agent":"{}"{input}{parent}}}"#,
-                agent(n)
-            );
-            format!("{:?}", bench.act(principal, &event))
-        }
-        Step::Say { run, n } => {
-            let event = format!(
-                r#"{{"kind":"delta","id":"d{n}","run":"r{run}","message":"r{run}-m","text":"x"}}"#
-            );
-            format!("{:?}", bench.act(principal, &event))
-        }
-        Step::End { run } => {
-            let event = format!(r#"{{"kind":"run.ended","run":"r{run}","outcome":"completed"}}"#);
-            format!("{:?}", bench.act(principal, &event))
-        }
-        Step::Stop { n, what } => {
-            let what = [
-                format!(r#""run":"r{n}""#),
-                format!(r#""run":"r{n}","cascade":false"#),
-                format!(r#""message":"m{n}""#),
-                r#""all":true"#.to_owned(),
-            ][what]
-                .clone();
-            format!("{:?}", bench.stopped(&format!("s{n}"), &what))
-        }
-        Step::Steer { n, run } => {
-            let event = format!(r#"{{"kind":"steer","id":"t{n}","run":"r{run}","text":"left"}}"#);
-            format!("{:?}", bench.act("user/ann", &event))
-        }
-        Step::Used { n, run } => {
-            let event =
-                format!(r#"{{"kind":"input.state","id":"t{n}","state":"used","run":"r{run}"}}"#);
-            format!("{:?}", bench.act(principal, &event))
-        }
-        Step::Ask { n, run } => {
-            let event = format!(
-                r#"{{"kind":"run.suspended","run":"r{run}","ask":"q{n}","body":1,"expires_ms":20000}}"#
-            );
-            format!("{:?}", bench.act(principal, &event))
-        }
-        Step::Answer { n, run } => {
-            let event =
-                format!(r#"{{"kind":"run.resumed","run":"r{run}","ask":"q{n}","answer":1}}"#);
-            format!("{:?}", bench.act("user/ann", &event))
-        }
-        Step::Title { n } => {
-            let event = format!(r#"{{"kind":"session.updated","id":"u{n}","title":"title {n}"}}"#);
-            format!("{:?}", bench.act("user/ann", &event))
-        }
-        Step::Claim { run } => {
-            let granted = bench.claim(&writer(principal, Some(1)), None, &[&format!("r{run}")]);
-            if let Ok(granted) = &granted {
-                *producer = (granted.epoch, granted.seq);
-            }
-            format!("{granted:?}")
-        }
-        Step::Produce { skip, run, count } => {
-            let (epoch, seq) = *producer;
-            let event =
-                format!(r#"{{"kind":"delta","run":"r{run}","message":"r{run}-m","text":"x"}}"#);
-            let start = format!(r#"{{"kind":"run.started","run":"r{run}","agent":"a"}}"#);
-            let mut events = vec![event.as_str(); count];
-            if count == 1 {
-                events = vec![&start];
-            }
-            let place = seq + u64::from(skip);
-            let result =
-                bench.publish(&writer(principal, Some(1)), Some(("p", epoch, place)), &events);
-            // A refusal by a rule uses its place up, too.
-            producer.1 = if skip { seq } else { seq + 1 };
-            format!("{result:?}")
-        }
-        Step::Pass { ms } => {
-            bench.pass(ms);
-            String::new()
-        }
-    }
-}
 
 fn log() -> LogId {
     LogId::parse("log").unwrap()
@@ -270,6 +76,8 @@ fn sample() -> Bench {
     let worker = writer("agent/w", Some(1));
     bench.asked("m", "").unwrap();
     bench.asked("waits", r#","to":"a""#).unwrap();
+    bench.asked("note", r#","to":null"#).unwrap();
+    bench.asked("edited", r#","to":null,"replaces":"note""#).unwrap();
     bench.claim(&worker, None, &[]).unwrap();
     let start = r#"{"kind":"run.started","run":"r","agent":"assistant","in_reply_to":"m"}"#;
     bench.publish(&worker, Some(("p", 1, 0)), &[start]).unwrap();
@@ -301,6 +109,9 @@ fn a_checkpoint_that_is_not_whole_or_of_something_else_is_refused() {
     assert_eq!(restore(&bytes, "other", "assistant"), Err(CheckpointError::Foreign));
     assert_eq!(restore(&bytes, "log", "other"), Err(CheckpointError::Foreign));
     assert_eq!(restore(&[], "log", "assistant"), Err(CheckpointError::Version(None)));
+    let older = [&[bytes[0] - 1], &bytes[1..]].concat();
+    let version = Some(bytes[0] - 1);
+    assert_eq!(restore(&older, "log", "assistant"), Err(CheckpointError::Version(version)));
     for (n, _) in bytes.iter().enumerate() {
         let mut flipped = bytes.to_vec();
         flipped[n] ^= 1;

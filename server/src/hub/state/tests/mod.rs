@@ -6,8 +6,10 @@ mod double_texting;
 mod exactly_once;
 mod inputs;
 mod leases;
+mod parts;
 mod publishes;
 mod steers;
+mod steps;
 mod stops;
 mod tree;
 

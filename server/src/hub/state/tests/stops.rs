@@ -135,3 +135,27 @@ fn a_refused_stop_says_why_and_appends_nothing() {
     }
     assert_eq!(bench.log().len(), 1);
 }
+
+// DS-6.8
+#[test]
+fn each_stop_that_is_sent_again_has_its_own_receipt_from_a_checkpoint_too() {
+    let mut bench = Bench::new();
+    let stop = |n: u64| format!(r#"{{"kind":"stop.requested","id":"s{n}","run":"r{n}"}}"#);
+    let mut receipts = Vec::new();
+    for n in 0..5 {
+        bench.started("a", &format!("r{n}"), "").unwrap();
+        receipts.push(bench.act("user/ann", &stop(n)).unwrap().receipt.unwrap());
+    }
+    let checkpoint = bench.state.checkpoint();
+    for _ in 0..2 {
+        for (n, receipt) in (0..).zip(&receipts) {
+            let again = bench.act("user/ann", &stop(n)).unwrap();
+            assert_eq!((again.duplicate, again.receipt.as_ref()), (true, Some(receipt)));
+            assert_eq!((receipt.id.clone(), receipt.offset), (id(&format!("s{n}")), again.first));
+        }
+        let other = bench.started("a", "r0", "").unwrap();
+        assert_eq!((other.duplicate, other.receipt), (true, None), "it is no stop");
+        let log = bench.state.log().clone();
+        bench.state = super::State::restore(&checkpoint, &log, &id("assistant")).unwrap();
+    }
+}
