@@ -67,6 +67,10 @@ pub const STATIC_FILE_MAX_BYTES: u64 = 16 * 1024 * 1024;
 /// A session nobody reads, writes or holds leaves memory after this long. Who asks for it next waits
 /// while it is loaded.
 pub const SESSION_IDLE_UNLOAD_MS: u64 = 60_000;
+/// Sessions that are loaded at a time because their clocks run, and not because somebody asked: half
+/// as many as the store reads at a time, so that people need not wait for all of them. The rest wait
+/// in line.
+pub const SESSION_LOADS_AT_ONCE: usize = 8;
 /// A checkpoint is written once this many events and notes stand behind the one before: more of them
 /// take longer to replay than a start should.
 pub const CHECKPOINT_MIN_ENTRIES: u64 = 4096;

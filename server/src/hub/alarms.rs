@@ -4,7 +4,9 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use durable_sessions_protocol::id::{Id, SessionId};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OwnedSemaphorePermit};
+
+use super::{Hub, REOPEN_RETRY_MS};
 
 /// Why a session comes back, and what its clocks showed when it left.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,7 +28,41 @@ pub(super) struct Alarms {
 #[derive(Debug, Default)]
 struct Table {
     by_session: HashMap<SessionId, Alarm>,
+    /// Those that have not rung.
     by_time: BTreeSet<(u64, SessionId)>,
+}
+
+impl Hub {
+    /// Wakes sessions that have left memory when one of their clocks runs out, some at a time.
+    pub(super) async fn keep_time(self) {
+        loop {
+            match self.0.alarms.first() {
+                Some((at, _)) if at <= self.0.clock.now_ms() => {
+                    let turn = self.turn_to_load().await;
+                    // Whose alarm it was may have come by itself while the turn did.
+                    if let Some(id) = self.0.alarms.ring(self.0.clock.now_ms()) {
+                        tokio::spawn(self.clone().wake(id, turn));
+                    }
+                }
+                Some((at, _)) => tokio::select! {
+                    () = self.0.clock.sleep_until(Some(at)) => {}
+                    () = self.0.alarms.changed() => {}
+                },
+                None => self.0.alarms.changed().await,
+            }
+        }
+    }
+
+    async fn wake(self, id: SessionId, _turn: Option<OwnedSemaphorePermit>) {
+        match self.session(&id).await {
+            // Its start took the alarm, or it was in memory and needs none.
+            Ok(_session) => drop(self.0.alarms.take(&id)),
+            Err(_) => {
+                let later = self.0.clock.now_ms().saturating_add(REOPEN_RETRY_MS);
+                self.0.alarms.postpone(&id, later);
+            }
+        }
+    }
 }
 
 impl Alarms {
@@ -57,7 +93,15 @@ impl Alarms {
         *self.lock() = Table::default();
     }
 
-    /// The earliest alarm.
+    /// Lets the earliest alarm ring that is due. It is kept, for the session to take, and rings no more
+    /// unless it is postponed.
+    fn ring(&self, now: u64) -> Option<SessionId> {
+        let mut table = self.lock();
+        table.by_time.first().filter(|(at, _)| *at <= now)?;
+        table.by_time.pop_first().map(|(_, session)| session)
+    }
+
+    /// The earliest alarm that has not rung.
     pub(super) fn first(&self) -> Option<(u64, SessionId)> {
         self.lock().by_time.first().cloned()
     }
@@ -113,5 +157,20 @@ mod tests {
         assert_eq!(alarms.first(), Some((9, session("a"))));
         alarms.postpone(&session("b"), 1);
         assert_eq!(alarms.first(), Some((9, session("a"))), "what is gone stays gone");
+    }
+
+    #[test]
+    fn an_alarm_that_has_rung_is_kept_until_it_is_taken_and_rings_again_when_postponed() {
+        let alarms = Alarms::default();
+        alarms.set(&session("a"), alarm(5));
+        assert_eq!(alarms.ring(4), None);
+        assert_eq!(alarms.ring(5), Some(session("a")));
+        assert_eq!((alarms.ring(5), alarms.first()), (None, None));
+        alarms.postpone(&session("a"), 9);
+        assert_eq!(alarms.first(), Some((9, session("a"))));
+        assert_eq!(alarms.ring(9), Some(session("a")));
+        assert_eq!(alarms.take(&session("a")), Some(alarm(9)));
+        alarms.set(&session("a"), alarm(9));
+        assert_eq!(alarms.ring(9), Some(session("a")), "another one");
     }
 }

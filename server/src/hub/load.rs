@@ -1,6 +1,10 @@
 //! Bringing a session's state up from the store.
 
+use std::sync::Arc;
+
 use durable_sessions_protocol::id::{LogId, SessionId};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::task::JoinSet;
 
 use super::checkpoints::Checkpoints;
 use super::state::State;
@@ -17,6 +21,29 @@ pub(super) struct Loaded {
 }
 
 impl Hub {
+    /// Brings the sessions with running clocks or waiting input into memory, some at a time.
+    pub(super) async fn start_indexed(&self) -> Result<(), StoreError> {
+        let mut starts = JoinSet::new();
+        for id in self.0.store.indexed().await? {
+            let turn = self.turn_to_load().await;
+            let hub = self.clone();
+            starts.spawn(async move {
+                // A session that cannot be read stays closed; who asks for it is told why.
+                let _ = hub.session(&id).await;
+                drop(turn);
+            });
+            while starts.try_join_next().is_some() {}
+        }
+        while starts.join_next().await.is_some() {}
+        Ok(())
+    }
+
+    /// Waits until a session may be loaded that nobody asked for, and keeps the place meanwhile.
+    pub(super) async fn turn_to_load(&self) -> Option<OwnedSemaphorePermit> {
+        // Nobody closes it.
+        Arc::clone(&self.0.loads).acquire_owned().await.ok()
+    }
+
     /// The state of a session, or a new one.
     pub(super) async fn load(&self, id: &SessionId) -> Result<Loaded, StoreError> {
         let stored = self.0.store.meta(id).await?;

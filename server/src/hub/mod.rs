@@ -24,7 +24,7 @@ use std::time::Duration;
 use durable_sessions_protocol::error::{ErrorCode, Problem, SideEffects};
 use durable_sessions_protocol::id::{Id, LogId, SessionId};
 use durable_sessions_protocol::offset::Offset;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 
 use self::actor::{Actor, Command, Ended, MAILBOX_MAX_COMMANDS};
 use self::alarms::{Alarm, Alarms};
@@ -41,7 +41,7 @@ pub use self::session::Session;
 pub use self::state::{
     Connection, Description, OpenRun, Part, Publish, Published, Refusal, State, Writer,
 };
-use crate::limits::{CHECKPOINT_MIN_ENTRIES, SESSION_IDLE_UNLOAD_MS};
+use crate::limits::{CHECKPOINT_MIN_ENTRIES, SESSION_IDLE_UNLOAD_MS, SESSION_LOADS_AT_ONCE};
 use crate::log::{AppendError, LogStore, SessionSummary, StoreError};
 use crate::metrics::Gauge;
 
@@ -86,6 +86,8 @@ struct Inner {
     /// A session leaves when only this table knows it.
     sessions: Cells<Session>,
     alarms: Alarms,
+    /// Turns of those who load sessions that nobody asked for.
+    loads: Arc<Semaphore>,
     connections: AtomicU64,
     is_reopening: AtomicBool,
     is_draining: AtomicBool,
@@ -108,6 +110,7 @@ impl Hub {
             dispatcher: Dispatcher::default(),
             sessions: Cells::default(),
             alarms: Alarms::default(),
+            loads: Arc::new(Semaphore::new(SESSION_LOADS_AT_ONCE)),
             connections: AtomicU64::new(0),
             is_reopening: AtomicBool::new(false),
             is_draining: AtomicBool::new(false),
@@ -209,34 +212,6 @@ impl Hub {
 
     fn is_draining(&self) -> bool {
         self.0.is_draining.load(Ordering::Acquire)
-    }
-
-    async fn start_indexed(&self) -> Result<(), StoreError> {
-        for id in self.0.store.indexed().await? {
-            // A session that cannot be read stays closed; who asks for it is told why.
-            let _ = self.session(&id).await;
-        }
-        Ok(())
-    }
-
-    /// Wakes sessions that have left memory when one of their clocks runs out.
-    async fn keep_time(self) {
-        loop {
-            let first = self.0.alarms.first();
-            let now = self.0.clock.now_ms();
-            match first {
-                Some((at, id)) if at <= now => match self.session(&id).await {
-                    // Its start took the alarm; one that stands beside it would ring for ever.
-                    Ok(_session) => drop(self.0.alarms.take(&id)),
-                    Err(_) => self.0.alarms.postpone(&id, now.saturating_add(REOPEN_RETRY_MS)),
-                },
-                Some((at, _)) => tokio::select! {
-                    () = self.0.clock.sleep_until(Some(at)) => {}
-                    () = self.0.alarms.changed() => {}
-                },
-                None => self.0.alarms.changed().await,
-            }
-        }
     }
 
     async fn start(&self, id: &SessionId) -> Result<Session, StoreError> {

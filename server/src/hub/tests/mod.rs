@@ -1,6 +1,7 @@
 //! Sessions come into memory and leave it.
 
 mod checkpoints;
+mod loads;
 mod unload;
 
 use std::sync::Arc;
