@@ -27,10 +27,18 @@ struct Offer {
     sessions: Vec<String>,
     slots: u32,
     producer: Option<Id>,
-    busy: Vec<(SessionId, Id)>,
-    /// Wakes that came before a slot was free: the server may know of a run's end earlier than
-    /// this side knows of its ack. At most as many as slots.
+    busy: Vec<Busy>,
+    /// Wakes that came before a slot was free, or while their input was in hand: the server may
+    /// know of a run's end earlier than this side knows of its ack. At most as many as slots.
     waiting: Vec<Waiting>,
+}
+
+/// An input in hand.
+#[derive(Debug)]
+struct Busy {
+    session: SessionId,
+    input: Id,
+    attempt: u32,
 }
 
 #[derive(Debug)]
@@ -49,6 +57,13 @@ pub(super) struct Wake {
     pub(super) attempt: u32,
     /// A run that works on it and has lost its process.
     pub(super) run: Option<Id>,
+}
+
+impl Wake {
+    /// Whether two are about one input.
+    fn is_about(&self, other: &Self) -> bool {
+        self.session == other.session && self.input == other.input
+    }
 }
 
 impl Serve {
@@ -94,20 +109,20 @@ impl Serve {
     /// An input is offered. Says whether to work on it now.
     pub(super) fn wake(&mut self, wake: Wake, now: u64) -> Option<Wake> {
         let offer = self.offers.iter_mut().find(|offer| offer.agent == wake.agent)?;
-        let is_same =
-            |(session, input): &(SessionId, Id)| *session == wake.session && *input == wake.input;
-        if offer.busy.iter().any(is_same) {
+        let in_hand = offer.in_hand(&wake).map(|busy| busy.attempt);
+        // A later attempt says that the run in hand was lost, which this side learns, too.
+        if in_hand.is_some_and(|attempt| wake.attempt <= attempt) {
             return None;
         }
-        offer.waiting.retain(|waiting| waiting.wake.input != wake.input && now < waiting.until);
+        offer.waiting.retain(|waiting| !waiting.wake.is_about(&wake) && now < waiting.until);
         let slots = usize::try_from(offer.slots).unwrap_or(usize::MAX);
-        if offer.busy.len() < slots {
+        if in_hand.is_none() && offer.busy.len() < slots {
             let (session, input) = (wake.session.clone(), wake.input.clone());
             if let (Some(run), Some(producer)) = (wake.run.clone(), offer.producer.clone()) {
                 let (session, input) = (session.clone(), input.clone());
                 self.left.push(Left { session, input, producer, run });
             }
-            offer.busy.push((session, input));
+            offer.busy.push(Busy { session, input, attempt: wake.attempt });
             return Some(wake);
         }
         if offer.waiting.len() < slots {
@@ -126,12 +141,11 @@ impl Serve {
         now: u64,
     ) -> Option<Wake> {
         let offer = self.offers.iter_mut().find(|offer| offer.agent == *agent)?;
-        offer.busy.retain(|(busy, working)| busy != session || working != input);
+        offer.busy.retain(|busy| busy.session != *session || busy.input != *input);
         offer.waiting.retain(|waiting| now < waiting.until);
-        if offer.waiting.is_empty() {
-            return None;
-        }
-        let waiting = offer.waiting.remove(0);
+        let next =
+            offer.waiting.iter().position(|waiting| offer.in_hand(&waiting.wake).is_none())?;
+        let waiting = offer.waiting.remove(next);
         self.wake(waiting.wake, now)
     }
 
@@ -169,6 +183,11 @@ impl Serve {
 }
 
 impl Offer {
+    /// The work on the input of a wake, if there is any.
+    fn in_hand(&self, wake: &Wake) -> Option<&Busy> {
+        self.busy.iter().find(|busy| busy.session == wake.session && busy.input == wake.input)
+    }
+
     fn frame(&self) -> String {
         let mut frame = Frame::new("serve");
         frame.text("agent", self.agent.as_str()).number("slots", u64::from(self.slots));
@@ -213,5 +232,35 @@ mod tests {
         assert_eq!(serve.done(&id("bot"), &session, &id("a"), 3), Some(wake("b")));
         assert_eq!(serve.wake(wake("c"), 4), None);
         assert_eq!(serve.done(&id("bot"), &session, &id("b"), 4 + WAKE_OFFER_MS), None);
+    }
+
+    #[test]
+    fn inputs_of_one_name_in_two_sessions_both_wait() {
+        let (first, second) =
+            (wake("a"), Wake { session: SessionId::parse("t").unwrap(), ..wake("a") });
+        let mut serve = Serve::default();
+        serve.offer(id("bot"), Vec::new(), 2, None);
+        for input in ["x", "y"] {
+            assert!(serve.wake(wake(input), 0).is_some());
+        }
+        assert_eq!((serve.wake(first.clone(), 1), serve.wake(second.clone(), 1)), (None, None));
+        assert_eq!(serve.done(&id("bot"), &first.session, &id("x"), 2), Some(first.clone()));
+        assert_eq!(serve.done(&id("bot"), &first.session, &id("y"), 2), Some(second));
+    }
+
+    #[test]
+    fn an_input_whose_run_was_lost_is_worked_on_again_when_that_run_is_out_of_hand() {
+        let session = SessionId::parse("s").unwrap();
+        let mut serve = Serve::default();
+        serve.offer(id("bot"), Vec::new(), 2, None);
+        let again = Wake { attempt: 2, ..wake("a") };
+        assert_eq!(serve.wake(wake("a"), 0), Some(wake("a")));
+        assert_eq!(serve.wake(again.clone(), 1), None);
+        assert_eq!(serve.wake(wake("b"), 2), Some(wake("b")));
+        // It takes no slot from others meanwhile.
+        assert_eq!(serve.wake(wake("c"), 3), None);
+        assert_eq!(serve.done(&id("bot"), &session, &id("b"), 4), Some(wake("c")));
+        assert_eq!(serve.done(&id("bot"), &session, &id("a"), 5), Some(again.clone()));
+        assert_eq!(serve.wake(again, 6), None, "it is in hand");
     }
 }
