@@ -32,20 +32,10 @@ export class Subscribers {
     }, HIDDEN_INTERVAL_MS);
   }
 
-  /** Forgets a call that is due, and everyone. */
-  clear(): void {
-    this.#cancel();
-    this.#listeners.clear();
-  }
-
-  #cancel(): void {
+  #flush(): void {
     if (this.#frame !== undefined) cancelAnimationFrame(this.#frame);
     clearTimeout(this.#timer);
     this.#frame = this.#timer = undefined;
-  }
-
-  #flush(): void {
-    this.#cancel();
     for (const listener of [...this.#listeners]) {
       if (this.#listeners.has(listener)) call(listener.fn);
     }

@@ -121,13 +121,11 @@ export class SessionObject<A extends App = App> implements Session<A> {
 
   stop(target?: StopTarget): Promise<StopReceipt> {
     const id = randomId();
-    const run = target && "run" in target ? target.run : undefined;
-    const message = target && "message" in target ? target.message : undefined;
-    const cascade = !target || !("cascade" in target) || target.cascade !== false;
+    const { run, message, cascade }: { run?: string; message?: string; cascade?: boolean } = target ?? {};
     return this.#act(id, () => ({
       body: "",
       show: () => this.#transcript.stopping(id, target),
-      hand: (raw) => raw({ type: "stop", session: this.id, id, run, message, only: !cascade }),
+      hand: (raw) => raw({ type: "stop", session: this.id, id, run, message, only: cascade === false }),
     }), ({ offset, runs }) => ({ id, offset, ended: (signal) => this.#ended(runs, signal) }));
   }
 

@@ -200,7 +200,7 @@ export class TranscriptBuilder<A extends App = App> {
 
   /** Shows as stopping what a stop of `target` would stop; without one, the first so many runs. */
   stopping(id: string, target: StopTarget | undefined, runs?: number): void {
-    const message = target && "message" in target ? target.message : undefined;
+    const message = target && (target as { message?: string }).message;
     if (message !== undefined && !this.#runs.hasTaken(message)) {
       // No input that a run took: perhaps what a run says.
       const said = this.#messages.find(({ now }) => now.id === message)?.now;
