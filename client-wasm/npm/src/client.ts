@@ -283,7 +283,7 @@ export class ClientObject<A extends App = App> implements Client<A>, Port {
   #keep(): void {
     const { outbox, token } = this.#options;
     if (outbox === "memory" || !canStore()) return;
-    this.#outbox = new Outbox((entries) => this.#recovered(entries));
+    this.#outbox = new Outbox((entry) => this.#raw?.({ type: "resend", ...entry }));
     if (!token) this.#identify();
   }
 
@@ -292,12 +292,6 @@ export class ClientObject<A extends App = App> implements Client<A>, Port {
     if (!this.#outbox) this.#keep();
     if (this.#principal === undefined && this.#options.token) await this.#fetchToken();
     this.#outbox?.close(true);
-  }
-
-  #recovered(entries: Entry[]): void {
-    for (const { tab, session, id, log, event } of entries) {
-      this.#raw?.({ type: "resend", tab, session, id, log, event });
-    }
   }
 
   // What nobody sent here was sent before, on a page that is gone.

@@ -20,6 +20,9 @@ interface Stored extends Entry {
 
 const DATABASE = "durable-sessions";
 const STORE = "acts";
+/** The first pause before a database that failed is opened again, which doubles, and the longest. */
+const PAUSE_MIN_MS = 500;
+const PAUSE_MAX_MS = 64_000;
 
 /** Whether there is a database at all. */
 export function canStore(): boolean {
@@ -31,72 +34,57 @@ export function canStore(): boolean {
 }
 
 /**
- * The acts of one principal. Nothing of it throws: what cannot be stored is only in memory, as everything
- * is where there is no database.
+ * The acts of one principal. Nothing of it throws. While the database is not open, not yet or because it
+ * failed, what is put is in memory and what is looked for is still to be found: both are made up for once it
+ * is. After two minutes of failures, or where there is no database, it stays at that.
  */
 export class Outbox {
-  #recovered: (entries: Entry[]) => void;
+  #recovered: (entry: Entry) => void;
   #database: IDBDatabase | undefined;
   #scope: string | undefined;
-  // What happened before the database was open and the principal known.
+  // What was put while the database is not open, or the principal not known.
   #early = new Map<string, Entry>();
   #recovers = false;
   #forgets = false;
   #isClosed = false;
   #last = 0;
+  #pause = PAUSE_MIN_MS;
+  #timer: ReturnType<typeof setTimeout> | undefined;
 
-  /** Opens it; `recovered` is called with what {@link recover} finds, in the order of the sends. */
-  constructor(recovered: (entries: Entry[]) => void) {
+  /** Opens it; `recovered` is called with each act that {@link recover} finds, in the order of the sends. */
+  constructor(recovered: (entry: Entry) => void) {
     this.#recovered = recovered;
-    try {
-      const request = indexedDB.open(DATABASE, 1);
-      request.onupgradeneeded = () => {
-        request.result.createObjectStore(STORE, { keyPath: ["scope", "session", "id"] });
-      };
-      request.onsuccess = () => {
-        const database = request.result;
-        // A newer version of this package in another tab need not wait for this one.
-        database.onversionchange = () => database.close();
-        this.#database = database;
-        this.#begin();
-      };
-    } catch {
-      // There is none here.
-    }
+    this.#open();
   }
 
   /** Says whose acts they are. */
   identify(principal: string): void {
-    if (this.#scope !== undefined) return;
-    this.#scope = principal;
+    this.#scope ??= principal;
     this.#begin();
   }
 
   /** Stores an act: it is safe when this returns, whatever becomes of the tab. */
   put(entry: Entry): void {
-    if (this.#scope === undefined || !this.#database) {
-      this.#early.set(`${entry.session} ${entry.id}`, entry);
-      return;
-    }
-    this.#last = Math.max(Date.now(), this.#last + 1);
-    const stored: Stored = { ...entry, scope: this.#scope, at: this.#last };
-    this.#write((acts) => acts.put(stored));
+    this.#early.set(`${entry.session} ${entry.id}`, entry);
+    this.#begin();
   }
 
   /** An act is answered. */
   remove(session: string, id: string): void {
     this.#early.delete(`${session} ${id}`);
-    this.#write((acts, scope) => acts.delete([scope, session, id]));
+    this.#within((acts, scope) => acts.delete([scope, session, id]));
   }
 
   /** Looks for what is stored. */
   recover(): void {
     this.#recovers = true;
-    this.#within("readonly", (acts, scope) => {
-      this.#recovers = false;
+    this.#within((acts, scope) => {
       const request: IDBRequest<Stored[]> = acts.getAll(all(scope));
+      request.onerror = this.#fail;
       request.onsuccess = () => {
-        if (!this.#isClosed) this.#recovered(request.result.sort((one, other) => one.at - other.at));
+        this.#recovers = false;
+        if (this.#isClosed) return;
+        for (const entry of request.result.sort((one, other) => one.at - other.at)) this.#recovered(entry);
       };
     });
   }
@@ -105,38 +93,65 @@ export class Outbox {
   close(forget: boolean): void {
     this.#isClosed = true;
     this.#forgets = forget;
+    // One that failed is tried once more, and not after that.
+    if (this.#timer) this.#open();
     this.#begin();
   }
 
   // ---- Details ----
 
+  // One that is blocked, since another tab deletes it, opens when that is done.
+  #open(): void {
+    try {
+      const request = indexedDB.open(DATABASE, 1);
+      request.onupgradeneeded = () => {
+        request.result.createObjectStore(STORE, { keyPath: ["scope", "session", "id"] });
+      };
+      request.onerror = this.#fail;
+      request.onsuccess = () => {
+        const database = request.result;
+        // A newer version of this package in another tab need not wait for this one.
+        database.onversionchange = database.onclose = this.#fail;
+        this.#database = database;
+        this.#begin();
+      };
+    } catch {
+      // There is none here.
+    }
+  }
+
+  // It could not be opened or read, or is closed by the browser or for another tab.
+  #fail = () => {
+    this.#database?.close();
+    this.#database = undefined;
+    clearTimeout(this.#timer);
+    if (!this.#isClosed && this.#pause < PAUSE_MAX_MS) this.#timer = setTimeout(() => this.#open(), (this.#pause *= 2));
+  };
+
   // Makes up for what came too early.
   #begin(): void {
-    if (this.#scope !== undefined && this.#database) {
-      for (const entry of this.#early.values()) this.put(entry);
-      this.#early.clear();
-      if (this.#forgets) this.#write((acts, scope) => acts.delete(all(scope)));
-      else if (this.#recovers) this.recover();
+    for (const [key, entry] of this.#early) {
+      this.#within((acts, scope) => {
+        const stored: Stored = { ...entry, scope, at: (this.#last = Math.max(Date.now(), this.#last + 1)) };
+        acts.put(stored);
+        this.#early.delete(key);
+      });
     }
+    if (this.#forgets) this.#within((acts, scope) => acts.delete(all(scope)));
+    else if (this.#recovers) this.recover();
     // What was begun is still done.
     if (this.#isClosed) this.#database?.close();
   }
 
   // The commit is in the task of the call: a tab that is killed in that very task has stored it.
-  #write(write: (acts: IDBObjectStore, scope: string) => void): void {
-    this.#within("readwrite", (acts, scope) => {
-      write(acts, scope);
-      acts.transaction.commit();
-    });
-  }
-
-  #within(mode: IDBTransactionMode, act: (acts: IDBObjectStore, scope: string) => void): void {
-    if (this.#scope === undefined) return;
+  #within(act: (acts: IDBObjectStore, scope: string) => void): void {
+    if (this.#scope === undefined || !this.#database) return;
     try {
-      const acts = this.#database?.transaction(STORE, mode).objectStore(STORE);
-      if (acts) act(acts, this.#scope);
+      const transaction = this.#database.transaction(STORE, "readwrite");
+      act(transaction.objectStore(STORE), this.#scope);
+      transaction.commit();
     } catch {
-      // The browser closed it: from here on they are only in memory.
+      this.#fail();
     }
   }
 }

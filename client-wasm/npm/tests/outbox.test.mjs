@@ -13,18 +13,61 @@ const turn = () => new Promise((resolve) => setTimeout(resolve, 5));
 
 /** An outbox of a page that was just loaded. */
 function load(principal = "ann") {
-  const box = new Outbox((entries) => (box.found = entries));
+  const found = [];
+  const box = Object.assign(new Outbox((entry) => found.push(entry)), { found });
   if (principal) box.identify(principal);
   return box;
 }
+
+const names = ({ found }) => found.map(({ session, id }) => `${session} ${id}`);
+
+/** Waits until all that was begun with the database is done. */
+const settled = async () => {
+  const all = await promised(indexedDB.open("durable-sessions"));
+  await promised(all.transaction("acts", "readwrite").objectStore("acts").count());
+  all.close();
+};
+
+const promised = (request) => new Promise((resolve, reject) => {
+  request.onsuccess = () => resolve(request.result);
+  request.onerror = () => reject(request.error);
+  request.onblocked = () => reject(new Error("a connection is open"));
+});
 
 /** What a page that is loaded now finds. */
 async function found(principal) {
   const box = load(principal);
   box.recover();
-  await until(() => box.found !== undefined);
+  await settled();
   box.close(false);
-  return box.found.map(({ session, id }) => `${session} ${id}`);
+  return names(box);
+}
+
+/** Lets the next `times` calls of a method fail: it throws, or what it answers does. */
+function fails(t, target, method, times, how) {
+  const real = target[method];
+  t.mock.method(target, method, function (...args) {
+    return times-- > 0 ? how(real, this, args) : real.apply(this, args);
+  });
+}
+
+/** A request that fails on its own. */
+const rejects = () => {
+  const request = {};
+  setImmediate(() => request.onerror());
+  return request;
+};
+
+/** Every pause is over at once; what they were. */
+function pauses(t) {
+  const { setTimeout } = globalThis;
+  const all = [];
+  t.mock.method(globalThis, "setTimeout", (fn, ms) => {
+    if (ms < 1_000) return setTimeout(fn, ms);
+    all.push(ms);
+    return setTimeout(fn, 0);
+  });
+  return all;
 }
 
 test.beforeEach((t) => {
@@ -39,14 +82,13 @@ test("what was put is found by the next page, in the order of the sends, as it w
   assert.deepEqual(await found(), ["s b", "s a", "s c"]);
   const other = load();
   other.recover();
-  await until(() => other.found);
+  await until(() => other.found.length > 0);
   assert.deepEqual({ ...other.found[0], at: 0 }, { ...entry("b"), scope: "ann", at: 0 });
 });
 
 test("it is written and committed in the task of the call", async (t) => {
   const box = load();
-  box.recover();
-  await until(() => box.found);
+  await found();
   const calls = [];
   const { put } = IDBObjectStore.prototype;
   const { commit } = IDBTransaction.prototype;
@@ -117,31 +159,23 @@ test("a close before the database is open still stores or deletes, and leaves no
   await turn();
   assert.deepEqual(await found(), []);
   // It waits for every connection that is open.
-  await new Promise((resolve, reject) => {
-    const request = indexedDB.deleteDatabase("durable-sessions");
-    request.onsuccess = resolve;
-    request.onblocked = () => reject(new Error("a connection is open"));
-  });
+  await promised(indexedDB.deleteDatabase("durable-sessions"));
 });
 
 test("what is found after the close is told to nobody", async () => {
   const box = load();
+  box.put(entry("a"));
   await found();
   box.recover();
   box.close(false);
   await turn();
-  assert.equal(box.found, undefined);
+  assert.deepEqual(box.found, []);
 });
 
 test("a newer version of the package may change the database at once", async () => {
   const box = load();
   await found();
-  const request = indexedDB.open("durable-sessions", 2);
-  await new Promise((resolve, reject) => {
-    request.onsuccess = resolve;
-    request.onblocked = () => reject(new Error("blocked"));
-  });
-  request.result.close();
+  (await promised(indexedDB.open("durable-sessions", 2))).close();
   box.put(entry("a"));
   box.remove("s", "a");
   box.recover();
@@ -162,4 +196,89 @@ test("where there is no database, or none can be opened, nothing throws", async 
   browser(t, "indexedDB");
   assert.equal(canStore(), false);
   use();
+});
+
+test("a look into a database that cannot be opened at first is made up for once it can", async (t) => {
+  const waited = pauses(t);
+  const before = load();
+  before.put(entry("a"));
+  await settled();
+  fails(t, indexedDB, "open", 2, rejects);
+  const box = load();
+  box.recover();
+  box.put(entry("b"));
+  await until(() => box.found.length > 0, "it looks again");
+  assert.deepEqual(names(box).slice(0, 1), ["s a"]);
+  assert.deepEqual(waited, [1_000, 2_000]);
+  assert.deepEqual(await found(), ["s a", "s b"]);
+});
+
+test("a look that fails is no look", async (t) => {
+  for (const [target, method, how] of [
+    [IDBObjectStore.prototype, "getAll", rejects],
+    [IDBDatabase.prototype, "transaction", () => { throw new DOMException("closing", "InvalidStateError"); }],
+  ]) {
+    pauses(t);
+    globalThis.indexedDB = new IDBFactory();
+    load().put(entry("a"));
+    await settled();
+    const box = load();
+    await settled();
+    fails(t, target, method, 1, how);
+    box.recover();
+    await until(() => box.found.length > 0, `it looks again after ${method}`);
+    assert.deepEqual(names(box), ["s a"]);
+    t.mock.restoreAll();
+  }
+});
+
+test("what is put while the browser has closed the database is stored when it is open again", async (t) => {
+  const waited = pauses(t);
+  let opened;
+  fails(t, indexedDB, "open", 1, (open, self, args) => (opened = open.apply(self, args)));
+  const box = load();
+  await settled();
+  opened.result.close();
+  opened.result.onclose();
+  box.put(entry("a"));
+  await until(async () => (await found()).length > 0, "it is stored");
+  assert.deepEqual(waited, [1_000]);
+});
+
+test("a database that another tab deletes is made anew", async (t) => {
+  pauses(t);
+  const box = load();
+  await settled();
+  await promised(indexedDB.deleteDatabase("durable-sessions"));
+  box.put(entry("a"));
+  await until(async () => (await found()).length > 0, "it is stored");
+});
+
+test("one that never opens is given up after two minutes, and at the close after one more try", async (t) => {
+  const waited = pauses(t);
+  let tries = 0;
+  fails(t, indexedDB, "open", Infinity, () => {
+    tries++;
+    return rejects();
+  });
+  const box = load();
+  box.recover();
+  await until(() => waited.length === 7);
+  await turn();
+  assert.deepEqual([waited, tries], [[1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 64_000], 8]);
+  box.close(true);
+  await turn();
+  assert.deepEqual([waited.length, tries], [7, 9]);
+});
+
+test("a close with forget deletes what is stored though the database failed just before", async (t) => {
+  load().put(entry("a"));
+  await settled();
+  fails(t, indexedDB, "open", 1, rejects);
+  const box = load();
+  await turn();
+  box.close(true);
+  await turn();
+  t.mock.restoreAll();
+  assert.deepEqual(await found(), []);
 });
