@@ -36,6 +36,7 @@ export class Older<A extends App> {
   // The events since a page was asked for.
   #heard: LogEvent[] | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #isClosed = false;
 
   constructor(source: Source<A>) {
     this.#source = source;
@@ -52,6 +53,7 @@ export class Older<A extends App> {
 
   /** The session is closed. */
   close(): void {
+    this.#isClosed = true;
     clearTimeout(this.#timer);
   }
 
@@ -61,7 +63,7 @@ export class Older<A extends App> {
       try {
         return await this.#source.read({ last });
       } catch (error) {
-        if (!(error as DurableSessionsError).retryable) return undefined;
+        if (this.#isClosed || !(error as DurableSessionsError).retryable) return undefined;
       }
       await new Promise((resolve) => (this.#timer = setTimeout(resolve, pause)));
     }

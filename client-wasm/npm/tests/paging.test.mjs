@@ -286,6 +286,26 @@ test("without an answer over HTTP the session begins at its start", async (t) =>
   assert.deepEqual([ids(other), other.transcript().hasOlder], [[], false]);
 });
 
+test("who leaves while the last messages cannot be read asks for them no more", async (t) => {
+  const { client, asked, held } = await stage(t, user("a"));
+  const { setTimeout } = globalThis;
+  // Pauses, and the time after which a session is left, are over at once.
+  const paused = [];
+  t.mock.method(globalThis, "setTimeout", (fn, ms) => {
+    if (ms === 500) paused.push(ms);
+    return setTimeout(fn, ms === 500 || ms === 1_000 ? 0 : ms);
+  });
+  let fail;
+  held.push(() => new Promise((_, reject) => (fail = reject)));
+  const session = client().session("s", { last: 1 });
+  await until(() => fail, "it asks");
+  session.detach();
+  await until(() => session.status === "closed");
+  fail(new Error("no network"));
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  assert.deepEqual([asked.length, paused], [1, []]);
+});
+
 test("events() of a session that begins at its last messages begins after them", async (t) => {
   const { server, client } = await stage(t, user("m1"), user("m2"));
   const session = client().session("s", { last: 1 });
