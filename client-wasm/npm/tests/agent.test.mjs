@@ -7,38 +7,11 @@ import { join } from "node:path";
 import { test } from "node:test";
 import WebSocket from "ws";
 import { connect, RunFailure } from "./package.mjs";
-import { server } from "./program.mjs";
 import { fakeServer, until } from "./server.mjs";
+import { answer, message, run, stage } from "./stage.mjs";
 
 const rejections = [];
 process.on("unhandledRejection", (reason) => rejections.push(reason));
-
-/** A server of this test's own, somebody who talks in the session `s`, and an agent's client. */
-async function stage(t) {
-  const { url, ...rest } = await server(t);
-  const client = (as, options) => {
-    const made = connect(url, { WebSocket, as, tabs: "solo", outbox: "memory", ...options });
-    t.after(() => made.close());
-    return made;
-  };
-  const session = client("user/ann").session("s");
-  await session.ready;
-  return { ...rest, url, client, session, agent: client("agent/bot") };
-}
-
-/** Waits until a run of this agent stands so, and gives it. */
-async function run(session, name, ...states) {
-  let found;
-  const search = (runs) => runs.forEach((run) => {
-    if (run.agent === name && states.includes(run.state)) found = run;
-    search(run.children);
-  });
-  await until(() => (search(session.transcript().runs), found), `${name} ${states.join(" or ")}`);
-  return found;
-}
-
-const message = (session, find) => session.transcript().messages.find(find);
-const answer = (session) => message(session, ({ role }) => role === "assistant");
 
 test("an input is worked on, and what the handler returns is the run's result", async (t) => {
   const { session, agent, events } = await stage(t);

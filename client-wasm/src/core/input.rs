@@ -156,13 +156,16 @@ pub enum Input<N> {
         /// The reader.
         reader: u32,
     },
-    /// Write runs to a session as this producer. Implies following it; see [`Input::Attach`].
+    /// Follow a session, as by [`Input::Attach`], and write runs to it as this producer: one attach
+    /// does for both.
     #[cfg(any(not(target_arch = "wasm32"), feature = "agent"))]
     Produce {
         /// Which session.
         session: SessionId,
         /// Names the producer: one per process and agent.
         producer: Id,
+        /// What to pass on.
+        follow: Follow,
     },
     /// Start a run. Ends in [`Output::RunStarted`](super::Output::RunStarted) or
     /// [`Output::RunRefused`](super::Output::RunRefused).

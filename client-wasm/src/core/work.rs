@@ -9,16 +9,16 @@ use durable_sessions_protocol::id::{Id, SessionId};
 
 use super::limits::TAKE_OVER_GATHER_MS;
 use super::serve::Wake;
-use super::{Client, Input, Output, closed, writer};
+use super::{Client, Follow, Input, Output, closed, writer};
 
 impl<N: Node + Clone> Client<N> {
     pub(super) fn work(&mut self, now: u64, input: Input<N>) {
         match input {
-            Input::Produce { session, producer } => {
-                self.produce(now, &session, &producer);
+            Input::Produce { session, producer, follow } => {
+                self.produce(now, &session, &producer, Some(follow));
             }
             Input::TakeOver { session, producer, run } => {
-                let at = self.produce(now, &session, &producer);
+                let at = self.produce(now, &session, &producer, None);
                 self.serve.taken(&run);
                 let found = self.sessions.iter_mut().find(|found| found.id == session);
                 let is_written = found.is_some_and(|found| found.name_run(&producer, &run, at));
@@ -127,11 +127,14 @@ impl<N: Node + Clone> Client<N> {
 
     /// Writes to a session as a producer. Answers when it attaches as that at the earliest: at once,
     /// or when the runs that an earlier process of it left have been offered.
-    fn produce(&mut self, now: u64, id: &SessionId, producer: &Id) -> u64 {
+    fn produce(&mut self, now: u64, id: &SessionId, producer: &Id, follow: Option<Follow>) -> u64 {
         let is_fixed = self.serve.is_fixed(producer);
         let at = if is_fixed { now.saturating_add(TAKE_OVER_GATHER_MS) } else { 0 };
         let left = self.serve.left(id, producer);
         if let Some((session, _)) = self.open(now, id) {
+            if let Some(follow) = follow {
+                session.follow(follow);
+            }
             session.produce(producer.clone(), at);
             for run in left {
                 session.name_run(producer, &run, at);

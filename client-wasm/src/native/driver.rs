@@ -267,11 +267,11 @@ impl Driver {
     ) {
         let shared = self.sessions.open(&session);
         let _ = reply.send(shared);
-        // The producer comes first, so that one attach does for both.
-        if let Some(producer) = producer {
-            self.handle(Input::Produce { session: session.clone(), producer });
-        }
-        self.handle(Input::Attach { session, follow: Follow::EVENTS });
+        let follow = Follow::EVENTS;
+        self.handle(match producer {
+            Some(producer) => Input::Produce { session, producer, follow },
+            None => Input::Attach { session, follow },
+        });
         self.leave_idle();
     }
 

@@ -6,7 +6,8 @@
 //!   sessions of an array of names or `prefix*`, empty for all; 0 slots withdraw the offer. With the
 //!   producer's name the runs that an earlier process of it left open are offered too.
 //! - `{type: "wake_done", agent, session, input}`: frees the slot of a wake.
-//! - `{type: "produce", session, producer}`: writes runs to a session as this producer.
+//! - `{type: "produce", session, producer}`: follows a session with its events, and writes runs to it as
+//!   this producer.
 //! - `{type: "start_run", session, run, agent, inReplyTo?, parent?}`: starts a run.
 //! - `{type: "take_over", session, producer, run}`: goes on with one that an earlier process left.
 //! - `{type: "append", session, run, message, part, partType, text}`: adds text to a part.
@@ -22,7 +23,7 @@ use super::flat::Flat;
 use super::node::JsNode;
 use super::told::problem;
 use crate::core::read::Read;
-use crate::core::{Input, Output, PartName, RunEnd, Started};
+use crate::core::{Follow, Input, Output, PartName, RunEnd, Started};
 
 /// The number each begins with. `AgentTold` in `npm/src/agent/border.ts` has the same.
 mod op {
@@ -57,7 +58,11 @@ pub(super) fn read(command_type: &str, command: &JsNode) -> Option<Input<JsNode>
     let run = || command.id("run");
     Some(match command_type {
         "wake_done" => Input::WakeDone { agent: agent()?, session, input: command.id("input")? },
-        "produce" => Input::Produce { session, producer: command.id("producer")? },
+        "produce" => Input::Produce {
+            session,
+            producer: command.id("producer")?,
+            follow: Follow { events: true, ..Follow::PATCHES },
+        },
         "start_run" => Input::StartRun {
             session,
             started: Started {

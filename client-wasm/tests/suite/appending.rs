@@ -70,8 +70,8 @@ proptest! {
         let agent = world.add("agent/bot");
         world.peers[agent].faults.extend(faults);
         world.server.not_now = not_now;
-        world.tell(agent, Input::Produce { session: session(), producer: id("p") });
-        world.tell(agent, Input::Attach { session: session(), follow: Follow::EVENTS });
+        let (producer, follow) = (id("p"), Follow::EVENTS);
+        world.tell(agent, Input::Produce { session: session(), producer, follow });
         for run in RUNS {
             let (agent_name, in_reply_to, parent) = (id("bot"), None, None);
             let started = Started { run: id(run), agent: agent_name, in_reply_to, parent };

@@ -101,8 +101,8 @@ proptest! {
         let mut world = World::new();
         let peer = world.add("agent/bot");
         let core = &mut world.peers[peer].core;
-        core.handle(0, Input::Attach { session: session(), follow: Follow::PATCHES });
-        core.handle(0, Input::Produce { session: session(), producer: id("p") });
+        let (producer, follow) = (id("p"), Follow::PATCHES);
+        core.handle(0, Input::Produce { session: session(), producer, follow });
         core.handle(0, Input::Send { session: session(), act: Act::text(id("m"), "x") });
         let started = Started {
             run: id("r"), agent: id("assistant"), in_reply_to: None, parent: None,

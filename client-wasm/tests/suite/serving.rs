@@ -21,6 +21,37 @@ fn hear(core: &mut Client<Value>, socket: u32, frame: Value) -> Vec<Value> {
     tell(core, Input::Frame { socket, frame, bytes: 100 })
 }
 
+fn produce() -> Input<Value> {
+    Input::Produce { session: session(), producer: id("p"), follow: Follow::EVENTS }
+}
+
+#[test]
+fn a_session_is_attached_once_for_its_events_and_its_runs() {
+    let mut core = Client::new(Options {
+        client: id("client"),
+        principal: Some("agent/bot".to_owned()),
+        has_tokens: false,
+        tabs: false,
+        page: id("page"),
+        keeps: false,
+        seed: 1,
+    });
+    let (agent, sessions) = (id("assistant"), Vec::new());
+    tell(&mut core, Input::Serve { agent, sessions, slots: 1, producer: None });
+    tell(&mut core, Input::Opened { socket: 1 });
+    hear(&mut core, 1, json!({"type": "welcome", "heartbeat_ms": 15_000, "limits": {}}));
+    let frames = tell(&mut core, produce());
+    assert_eq!(frames.len(), 1, "{frames:?}");
+    assert_eq!((&frames[0]["type"], &frames[0]["merge"]), (&json!("attach"), &json!(false)));
+    grant(&mut core, &frames[0]);
+    let events = json!([{"offset": 1, "kind": "data", "name": "n", "data": 1}]);
+    let batch = json!({"type": "events", "session": "s", "first": 1, "last": 1, "events": events});
+    core.handle(0, Input::Frame { socket: 1, frame: batch, bytes: 100 });
+    let told = std::iter::from_fn(|| core.poll());
+    let passed_on = told.filter(|output| matches!(output, Output::Events { .. }));
+    assert_eq!(passed_on.count(), 1);
+}
+
 #[test]
 fn after_a_cut_its_runs_are_named_before_it_offers_to_work() {
     let mut core = Client::new(Options {
@@ -37,8 +68,7 @@ fn after_a_cut_its_runs_are_named_before_it_offers_to_work() {
         &mut core,
         Input::Serve { agent: agent.clone(), sessions: Vec::new(), slots: 1, producer: None },
     );
-    tell(&mut core, Input::Produce { session: session(), producer: id("p") });
-    tell(&mut core, Input::Attach { session: session(), follow: Follow::EVENTS });
+    tell(&mut core, produce());
     let welcome = json!({"type": "welcome", "heartbeat_ms": 15_000, "limits": {}});
     tell(&mut core, Input::Opened { socket: 1 });
     let frames = hear(&mut core, 1, welcome.clone());
@@ -111,7 +141,7 @@ fn has_started(outputs: &[Output<Value>]) -> bool {
 fn a_run_to_be_taken_over_is_named_from_its_wake_on_and_starts_when_a_worker_takes_it() {
     let mut core = told_of_a_left_run();
     // Other input of the session is worked on first.
-    let early = tell(&mut core, Input::Produce { session: session(), producer: id("p") });
+    let early = tell(&mut core, produce());
     assert!(early.iter().all(|frame| frame["type"] != "attach"), "more wakes may come");
     let attach = attach(&mut core);
     assert_eq!(attach["producer"], json!({"id": "p", "runs": ["r"]}));
@@ -125,7 +155,7 @@ fn a_run_to_be_taken_over_is_named_from_its_wake_on_and_starts_when_a_worker_tak
 #[test]
 fn a_run_that_no_worker_takes_over_is_named_no_more() {
     let mut core = told_of_a_left_run();
-    tell(&mut core, Input::Produce { session: session(), producer: id("p") });
+    tell(&mut core, produce());
     let first = attach(&mut core);
     grant(&mut core, &first);
     let (agent, input) = (id("assistant"), id("m"));

@@ -33,7 +33,6 @@ export class Sessions<A extends App> {
     if (known) return known.hold();
     const session: AgentSession<A> = new AgentSession<A>(id, () => this.#left(session));
     this.#sessions.set(id, session);
-    this.#raw({ type: "attach", session: id, events: true });
     this.#raw({ type: "produce", session: id, producer: this.#producer });
     return session;
   }

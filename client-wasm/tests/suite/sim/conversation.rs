@@ -180,10 +180,8 @@ impl Conversation {
         match output {
             Output::Wake { input, attempt, .. } => {
                 self.agent.woken.push((input, attempt));
-                let producer = id("producer");
-                self.world.tell(AGENT, Input::Produce { session: session(), producer });
-                let follow = Follow::EVENTS;
-                self.world.tell(AGENT, Input::Attach { session: session(), follow });
+                let (producer, follow) = (id("producer"), Follow::EVENTS);
+                self.world.tell(AGENT, Input::Produce { session: session(), producer, follow });
             }
             Output::Events { events, .. } => {
                 let ids = events.iter().filter_map(|event| event["id"].as_str());
