@@ -4,7 +4,7 @@ import type { App, Client, ConnectOptions } from "./types.js";
 
 export { RunFailure } from "./agent/failure.js";
 export type {
-  AgentRun, Delegated, DelegatedInput, Handler, HistoryOptions, ServeOptions, WriteOptions,
+  AgentRun, AskOptions, Delegated, DelegatedInput, Handler, HistoryOptions, ServeOptions, WriteOptions,
 } from "./agent/types.js";
 export { DurableSessionsError, type ErrorCode } from "./errors.js";
 export type {

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { connect } from "./package.mjs";
 import { fakeServer, until } from "./server.mjs";
+import { run, stage } from "./stage.mjs";
 
 const rejections = [];
 process.on("unhandledRejection", (reason) => rejections.push(reason));
@@ -37,6 +38,58 @@ test("a session is attached once, for its events and for the runs in it", async 
     const attaches = sent("attach").map(({ session, producer, merge }) => [session, !!producer, merge]);
     assert.deepEqual(attaches, [["s", true, undefined]]);
   }
+});
+
+test("runs and those below them have the lease that is asked for", async (t) => {
+  const { session, agent, events } = await stage(t);
+  agent.serve("assistant", (run) => run.child("helper", () => {}), { leaseMs: 60_000 });
+  agent.serve("plain", () => {});
+  await session.send("go");
+  await run(session, "assistant", "completed");
+  await session.send({ text: "go", to: "plain" });
+  await run(session, "plain", "completed");
+  const starts = (await events("s")).filter(({ kind }) => kind === "run.started");
+  assert.deepEqual(starts.map(({ agent, lease_ms }) => [agent, lease_ms]), [
+    ["assistant", 60_000], ["helper", 60_000], ["plain", undefined],
+  ]);
+});
+
+test("a run whose question nobody answers in time is lost, and its input is offered again", async (t) => {
+  const { session, agent } = await stage(t);
+  let reason;
+  agent.serve("assistant", async (run) => {
+    if (run.attempt === 2) return;
+    await run.ask("sure?", { expiresMs: 1_000 }).catch((error) => (reason = error.code));
+    assert.ok(run.signal.aborted);
+  });
+  await session.send("go");
+  await run(session, "assistant", "completed");
+  assert.deepEqual(session.transcript().runs.map(({ state }) => state), ["lost", "completed"]);
+  assert.equal(reason, "run_stopped");
+});
+
+test("a time that the server would not take is refused before anything is asked or offered", async (t) => {
+  const errors = [];
+  const { append, published, wake, sent } = await worker(t, async (run) => {
+    for (const expiresMs of [999, 2_592_000_001, 1_000.5, "1000", null]) {
+      await run.ask("sure?", { expiresMs }).catch((error) => errors.push(error));
+    }
+  });
+  append("s", said("m1"));
+  wake("m1");
+  await until(() => published("run.ended").length > 0, "it ends");
+  assert.deepEqual(errors.map(({ code }) => code), Array(5).fill("invalid"));
+  assert.equal(errors[0].detail, "expiresMs is a whole number from 1000 to 2592000000, not 999");
+  assert.deepEqual(published("run.suspended"), []);
+
+  t.mock.method(console, "error", (error) => errors.push(error));
+  const { WebSocket, sockets } = fakeServer();
+  const client = connect("http://127.0.0.1:1", { WebSocket, as: "agent/bot" });
+  t.after(() => client.close());
+  for (const leaseMs of [999, 86_400_001]) client.serve("writer", () => {}, { leaseMs });
+  await until(() => errors.length === 7);
+  assert.equal(errors[6].detail, "leaseMs is a whole number from 1000 to 86400000, not 86400001");
+  assert.deepEqual([sockets.length, sent("serve").length], [0, 1]);
 });
 
 test("who still holds a session that ended does not leave the one that was taken anew", async (t) => {

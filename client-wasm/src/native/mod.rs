@@ -22,6 +22,7 @@
 
 mod client;
 mod driver;
+mod lease;
 mod open_run;
 mod run;
 mod session;
@@ -30,7 +31,8 @@ mod socket;
 mod worker;
 
 pub use client::{Client, ConnectionState, InvalidUrl, Options, TokenFuture};
-pub use run::{Delegated, Run, RunError, Steers};
+pub use lease::{InvalidLease, Lease};
+pub use run::{Ask, Delegated, Run, RunError, Steers};
 pub use session::{Receipt, Session, Updates};
 pub use shared::{SessionState, Update};
 pub use worker::{Serve, Worker};

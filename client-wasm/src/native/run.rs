@@ -10,6 +10,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+pub use ask::Ask;
 pub use delegate::Delegated;
 use durable_sessions_protocol::error::Problem;
 use durable_sessions_protocol::fold::Message;
@@ -20,6 +21,7 @@ use tokio::sync::watch;
 
 use super::client::closed;
 use super::driver::Command;
+use super::lease::Lease;
 use super::open_run::OpenRun;
 use super::random_id;
 use super::session::Session;
@@ -103,6 +105,8 @@ pub struct Run {
 pub(super) struct Work {
     pub(super) input: Message,
     pub(super) attempt: u32,
+    /// Of the runs below it, too.
+    pub(super) lease: Option<Lease>,
 }
 
 #[derive(Debug)]

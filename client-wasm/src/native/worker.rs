@@ -16,6 +16,7 @@ use tokio::time::timeout;
 
 use super::client::Client;
 use super::driver::{Command, Wake};
+use super::lease::Lease;
 use super::open_run::{OpenRun, end_of, failed};
 use super::run::{Run, RunError, Work};
 use super::session::Session;
@@ -41,12 +42,15 @@ pub struct Serve {
     /// `None`: a random name. Runs whose process died end `lost`, and their input is offered
     /// again.
     pub producer: Option<Id>,
+    /// How long its runs, and those they make by [`Run::child`], outlive its connection: `None` is
+    /// [`Lease::default`].
+    pub lease: Option<Lease>,
 }
 
 impl Default for Serve {
-    /// All sessions, eight inputs at a time, a random name.
+    /// All sessions, eight inputs at a time, a random name, the server's lease.
     fn default() -> Self {
-        Self { sessions: Vec::new(), slots: 8, producer: None }
+        Self { sessions: Vec::new(), slots: 8, producer: None, lease: None }
     }
 }
 
@@ -85,8 +89,9 @@ impl Worker {
             let Ok(agent) = agent else { return };
             let leaves_runs = options.producer.is_some();
             let producer = options.producer.clone().unwrap_or_else(random_id);
+            let lease = options.lease;
             let worker =
-                Arc::new(Serving { client, agent, producer, leaves_runs, ending, handler });
+                Arc::new(Serving { client, agent, producer, leaves_runs, lease, ending, handler });
             worker.run(options).await;
         });
         Self { task, is_ending }
@@ -109,6 +114,7 @@ struct Serving<H> {
     agent: Id,
     producer: Id,
     leaves_runs: bool,
+    lease: Option<Lease>,
     ending: watch::Receiver<bool>,
     handler: H,
 }
@@ -119,7 +125,7 @@ where
     F: Future<Output = Result<Option<Value>, RunError>> + Send + 'static,
 {
     async fn run(self: Arc<Self>, options: Serve) {
-        let Serve { sessions, slots, producer } = options;
+        let Serve { sessions, slots, producer, .. } = options;
         // The core wakes for no more inputs than there are slots.
         let (wakes, mut inbox) = mpsc::channel(usize::try_from(slots.max(1)).unwrap_or(1));
         let agent = self.agent.clone();
@@ -172,7 +178,7 @@ where
             None => self.claim(&session, &wake.input).await?,
             Some(run) => self.take_over(&session, run, &wake.input).await?,
         };
-        let work = Work { input, attempt: wake.attempt };
+        let work = Work { input, attempt: wake.attempt, lease: self.lease };
         let handle = Run::new(&open, work, session);
         // In a task of its own, so that a panic ends the run and not the worker.
         let mut handler = JoinSet::new();
@@ -202,6 +208,7 @@ where
             agent: self.agent.clone(),
             in_reply_to: Some(input.clone()),
             parent: None,
+            lease_ms: self.lease.map(Lease::ms),
         };
         let open = OpenRun::start(session, started).await.ok()?;
         match found {

@@ -8,7 +8,7 @@
 //! - `{type: "wake_done", agent, session, input}`: frees the slot of a wake.
 //! - `{type: "produce", session, producer}`: follows a session with its events, and writes runs to it as
 //!   this producer.
-//! - `{type: "start_run", session, run, agent, inReplyTo?, parent?}`: starts a run.
+//! - `{type: "start_run", session, run, agent, inReplyTo?, parent?, leaseMs?}`: starts a run.
 //! - `{type: "take_over", session, producer, run}`: goes on with one that an earlier process left.
 //! - `{type: "append", session, run, message, part, partType, text}`: adds text to a part.
 //! - `{type: "write", session, run, event}`: adds an event, its JSON, to an open run.
@@ -70,6 +70,7 @@ pub(super) fn read(command_type: &str, command: &JsNode) -> Option<Input<JsNode>
                 agent: agent()?,
                 in_reply_to: optional("inReplyTo")?,
                 parent: optional("parent")?,
+                lease_ms: command.small("leaseMs").map(u64::from),
             },
         },
         "take_over" => Input::TakeOver { session, producer: command.id("producer")?, run: run()? },

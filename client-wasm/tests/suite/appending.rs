@@ -74,7 +74,9 @@ proptest! {
         world.tell(agent, Input::Produce { session: session(), producer, follow });
         for run in RUNS {
             let (agent_name, in_reply_to, parent) = (id("bot"), None, None);
-            let started = Started { run: id(run), agent: agent_name, in_reply_to, parent };
+            let run = id(run);
+            let started =
+                Started { run, agent: agent_name, in_reply_to, parent, lease_ms: None };
             world.tell(agent, Input::StartRun { session: session(), started });
         }
         let mut steps = 0;

@@ -106,6 +106,7 @@ proptest! {
         core.handle(0, Input::Send { session: session(), act: Act::text(id("m"), "x") });
         let started = Started {
             run: id("r"), agent: id("assistant"), in_reply_to: None, parent: None,
+            lease_ms: None,
         };
         core.handle(0, Input::StartRun { session: session(), started });
         let agent = id("assistant");

@@ -80,7 +80,7 @@ fn after_a_cut_its_runs_are_named_before_it_offers_to_work() {
         "producer": grant,
     });
     hear(&mut core, 1, attached);
-    let started = Started { run: id("r"), agent, in_reply_to: None, parent: None };
+    let started = Started { run: id("r"), agent, in_reply_to: None, parent: None, lease_ms: None };
     let start = tell(&mut core, Input::StartRun { session: session(), started }).remove(0);
     hear(&mut core, 1, json!({"type": "ack", "request": start["request"], "first": 1, "last": 1}));
     tell(&mut core, Input::Closed { socket: 1, code: 1006 });

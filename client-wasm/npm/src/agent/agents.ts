@@ -2,6 +2,7 @@ import { failure } from "../errors.js";
 import type { App } from "../types.js";
 import { Connection } from "./connection.js";
 import type { Offer, Setup } from "./offers.js";
+import { checkLease } from "./terms.js";
 
 /** All that one client serves. Who writes under a name of its own has a connection of its own. */
 export class Agents<A extends App> {
@@ -15,12 +16,13 @@ export class Agents<A extends App> {
 
   /** Throws for what cannot be served. */
   add(offer: Offer<A>): void {
-    const { agent, handler, options: { producer, concurrency = 1 } } = offer;
+    const { agent, handler, options: { producer, concurrency = 1, leaseMs } } = offer;
     if (this.#isClosed) return;
     if (typeof handler !== "function") throw failure("invalid", "serve(agent, handler) needs a function");
     if (!Number.isSafeInteger(concurrency) || concurrency < 1) {
       throw failure("invalid", "concurrency is a whole number from 1 on");
     }
+    checkLease(leaseMs);
     const { token, as } = this.#setup.options;
     if (!token && !as?.startsWith("agent/")) {
       throw failure("forbidden", 'an agent is served as an agent: connect(url, { as: "agent/ID" }), or with a token');

@@ -8,7 +8,7 @@ export type AgentCommand =
   | { type: "serve"; agent: string; sessions: readonly string[]; slots: number; producer: string | undefined }
   | { type: "wake_done"; agent: string; session: string; input: string }
   | { type: "produce"; session: string; producer: string }
-  | { type: "start_run"; session: string; run: string; agent: string; inReplyTo: string | undefined; parent: string | undefined }
+  | { type: "start_run"; session: string; run: string; agent: string; inReplyTo: string | undefined; parent: string | undefined; leaseMs: number | undefined }
   | { type: "take_over"; session: string; producer: string; run: string }
   | { type: "append"; session: string; run: string; message: string; part: number; partType: string; text: string }
   | { type: "write"; session: string; run: string; event: string }

@@ -6,7 +6,7 @@ import type { App, ClientStatus, LogEvent, SessionStatus } from "../types.js";
 import { AgentTold, type AgentCommand, type AgentCore } from "./border.js";
 import { core } from "./core.js";
 import type { Offer, Setup } from "./offers.js";
-import { RunObject, type Started } from "./run.js";
+import { RunObject, type Started, type Work } from "./run.js";
 import { Sessions, type AgentSession } from "./sessions.js";
 import { work } from "./work.js";
 
@@ -116,14 +116,15 @@ export class Connection<A extends App> {
   /** Starts a run, and resolves when its start is in the log. */
   start(session: AgentSession<A>, { agent, inReplyTo, parent, ...work }: Started<A>): Promise<RunObject<A>> {
     const run = new RunObject<A>(this, session, randomId(), work);
-    const command = { type: "start_run", session: session.id, run: run.id, agent, inReplyTo, parent } as const;
+    const { leaseMs } = work;
+    const command = { type: "start_run", session: session.id, run: run.id, agent, inReplyTo, parent, leaseMs } as const;
     return this.#open(run, command);
   }
 
   /** Goes on with the run of an earlier process, of which it is told later what it works on. */
-  takeOver(session: AgentSession<A>, run: string, attempt: number): Promise<RunObject<A>> {
+  takeOver(session: AgentSession<A>, run: string, work: Work<A>): Promise<RunObject<A>> {
     const command = { type: "take_over", session: session.id, producer: this.#producer, run } as const;
-    return this.#open(new RunObject<A>(this, session, run, { input: undefined, attempt }), command);
+    return this.#open(new RunObject<A>(this, session, run, work), command);
   }
 
   async #open(run: RunObject<A>, command: AgentCommand): Promise<RunObject<A>> {

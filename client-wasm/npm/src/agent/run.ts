@@ -8,17 +8,20 @@ import type { AgentCommand } from "./border.js";
 import { history, written } from "./history.js";
 import type { AgentSession } from "./sessions.js";
 import { Steers } from "./steers.js";
-import type { AgentRun, Delegated, DelegatedInput, HistoryOptions, WriteOptions } from "./types.js";
+import { checkExpiry } from "./terms.js";
+import type { AgentRun, AskOptions, Delegated, DelegatedInput, HistoryOptions, WriteOptions } from "./types.js";
 import { conduct } from "./work.js";
 
 /** Written beyond a full outbox by who does not await, in UTF-16 units of JSON. Beyond it: `outbox_full`. */
 const UNAWAITED_MAX_CHARS = 4 * 1024 * 1024;
 
 /** What a run is about. */
-interface Work<A extends App> {
+export interface Work<A extends App> {
   /** What a run works on that is taken over is read later. */
   input: Message<A> | undefined;
   attempt: number;
+  /** Of the runs below it, too. */
+  leaseMs: number | undefined;
 }
 
 /** What a run begins with. */
@@ -43,6 +46,7 @@ export class RunObject<A extends App> implements AgentRun<A> {
   readonly home: AgentSession<A>;
   #connection: Connection<A>;
   #input: Message<A> | undefined;
+  #leaseMs: number | undefined;
   #abort = new AbortController();
   #started = deferred<void>();
   #ended = deferred<void>();
@@ -58,12 +62,13 @@ export class RunObject<A extends App> implements AgentRun<A> {
   #awaited: Awaited<A>;
   #steers: Steers<A>;
 
-  constructor(connection: Connection<A>, home: AgentSession<A>, id: string, { input, attempt }: Work<A>) {
+  constructor(connection: Connection<A>, home: AgentSession<A>, id: string, { input, attempt, leaseMs }: Work<A>) {
     this.#connection = connection;
     this.home = home;
     this.id = id;
     this.#input = input;
     this.attempt = attempt;
+    this.#leaseMs = leaseMs;
     this.#awaited = new Awaited(home, id);
     this.#steers = new Steers<A>(home, id, (steer) => void this.#event({ kind: "input.state", id: steer, state: "used" }));
   }
@@ -115,8 +120,8 @@ export class RunObject<A extends App> implements AgentRun<A> {
     return unheard(this.#delegate(agent, input));
   }
 
-  ask(body: unknown): Promise<A["answer"]> {
-    return unheard(this.#ask(body));
+  ask(body: unknown, options: AskOptions = {}): Promise<A["answer"]> {
+    return unheard(this.#ask(body, options));
   }
 
   // ---- What the connection tells ----
@@ -201,7 +206,7 @@ export class RunObject<A extends App> implements AgentRun<A> {
   async #child<T>(agent: string, work: (child: AgentRun<A>) => T | Promise<T>): Promise<T> {
     this.#check();
     const { input, attempt } = this;
-    const started = { agent, input, attempt, inReplyTo: undefined, parent: this.id };
+    const started = { agent, input, attempt, leaseMs: this.#leaseMs, inReplyTo: undefined, parent: this.id };
     const child = await this.#connection.start(this.home, started);
     return conduct(child, work);
   }
@@ -215,11 +220,12 @@ export class RunObject<A extends App> implements AgentRun<A> {
     return answer;
   }
 
-  async #ask(body: unknown): Promise<A["answer"]> {
+  async #ask(body: unknown, { expiresMs: expires_ms }: AskOptions): Promise<A["answer"]> {
     this.#check();
     if (body == null) throw failure("invalid", "what is asked is neither null nor undefined");
+    checkExpiry(expires_ms);
     const { id, answer, isSaid } = this.#awaited.ask(body);
-    if (!isSaid) await this.#event({ kind: "run.suspended", ask: id, body });
+    if (!isSaid) await this.#event({ kind: "run.suspended", ask: id, body, expires_ms });
     return answer;
   }
 

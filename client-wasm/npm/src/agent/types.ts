@@ -12,6 +12,13 @@ export interface ServeOptions {
    * left open. Only one process at a time may have it. The default is a name that nobody has again.
    */
   producer?: string;
+  /**
+   * How long its runs, and those they make by `child`, outlive its connection: 1,000 to 86,400,000 ms, the
+   * default is 30,000. Who is back in that time, the same process or the next one of its `producer`, goes on
+   * with them; then they end `lost`, and their input is offered again. A long one outlives long outages, and
+   * makes whoever waits for a worker that died wait as long.
+   */
+  leaseMs?: number;
 }
 
 /**
@@ -61,9 +68,9 @@ export interface AgentRun<A extends App = App> {
   delegate(agent: string, input: string | DelegatedInput<A>): Promise<Delegated>;
   /**
    * Asks whoever follows the session, in a shape of the app's own but for `null`, and resolves with the first
-   * answer. The run is `suspended` meanwhile; unanswered for 24 h it ends `lost`.
+   * answer. The run is `suspended` meanwhile.
    */
-  ask(ask: unknown): Promise<A["answer"]>;
+  ask(ask: unknown, options?: AskOptions): Promise<A["answer"]>;
   /** What people say to the run while it works, oldest first. One that is given out counts as used. */
   readonly steers: AsyncIterable<Message<A>>;
 }
@@ -72,6 +79,15 @@ export interface AgentRun<A extends App = App> {
 export interface HistoryOptions {
   /** At most this many messages, the last ones. */
   last?: number;
+}
+
+/** Options of {@link AgentRun.ask}. */
+export interface AskOptions {
+  /**
+   * How long the answer may take: 1,000 to 2,592,000,000 ms (30 days), the default is 24 h. Then the run ends
+   * `lost`: its signal aborts, what it awaits rejects as after a stop, and its input is offered again.
+   */
+  expiresMs?: number;
 }
 
 /** Options of {@link AgentRun.write}. */

@@ -20,7 +20,10 @@ export async function work<A extends App>(connection: Connection<A>, wake: Wake)
   if (!offer) return;
   const session = connection.session(wake.session);
   try {
-    const run = wake.run === undefined ? await claim(connection, session, wake) : await takeOver(connection, session, wake, wake.run);
+    const { leaseMs } = offer.options;
+    const run = await (wake.run === undefined
+      ? claim(connection, session, wake, leaseMs)
+      : takeOver(connection, session, wake, wake.run, leaseMs));
     if (run) await conduct(run, offer.handler).catch(() => {});
   } finally {
     session.release();
@@ -32,9 +35,10 @@ async function claim<A extends App>(
   connection: Connection<A>,
   session: AgentSession<A>,
   { agent, input: inReplyTo, attempt }: Wake,
+  leaseMs: number | undefined,
 ): Promise<RunObject<A> | undefined> {
   const input = await session.message(inReplyTo, WAKE_OFFER_MS);
-  return connection.start(session, { agent, input, attempt, inReplyTo, parent: undefined }).catch(refused);
+  return connection.start(session, { agent, input, attempt, leaseMs, inReplyTo, parent: undefined }).catch(refused);
 }
 
 /** Goes on with the run of an earlier process, once all that it wrote has been read. */
@@ -43,8 +47,9 @@ async function takeOver<A extends App>(
   session: AgentSession<A>,
   { input, attempt }: Wake,
   id: string,
+  leaseMs: number | undefined,
 ): Promise<RunObject<A> | undefined> {
-  const run = await connection.takeOver(session, id, attempt).catch(refused);
+  const run = await connection.takeOver(session, id, { input: undefined, attempt, leaseMs }).catch(refused);
   if (!run) return undefined;
   try {
     await session.live();

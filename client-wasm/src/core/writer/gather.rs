@@ -122,7 +122,7 @@ mod tests {
         writer.granted(1, 0, &mut Vec::new());
         for run in runs {
             let (agent, in_reply_to, parent) = (id("bot"), None, None);
-            let started = Started { run: id(run), agent, in_reply_to, parent };
+            let started = Started { run: id(run), agent, in_reply_to, parent, lease_ms: None };
             writer.start(&started, &mut Vec::new());
             assert_eq!(sent(&mut writer, 0).len(), 1);
         }

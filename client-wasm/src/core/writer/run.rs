@@ -17,6 +17,8 @@ pub struct Started {
     pub in_reply_to: Option<Id>,
     /// The run it works for.
     pub parent: Option<Id>,
+    /// How long it outlives its connection, in ms; the server's default if absent.
+    pub lease_ms: Option<u64>,
 }
 
 /// How a run ends by the word of its agent.
@@ -90,6 +92,9 @@ impl Started {
             if let Some(value) = value {
                 field_text(&mut event, name, value.as_str());
             }
+        }
+        if let Some(lease_ms) = self.lease_ms {
+            field_number(&mut event, "lease_ms", lease_ms);
         }
         event.push('}');
         event

@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Run, RunError};
 use crate::core::{Errand, Started};
+use crate::native::lease::Lease;
 use crate::native::open_run::{OpenRun, end_of};
 use crate::native::random_id;
 use crate::native::shared::Folded;
@@ -79,6 +80,7 @@ impl Run {
             agent: Id::parse(agent)?,
             in_reply_to: None,
             parent: Some(inner.id.clone()),
+            lease_ms: inner.work.lease.map(Lease::ms),
         };
         let open = match OpenRun::start(&inner.session, started).await {
             Ok(open) => open,

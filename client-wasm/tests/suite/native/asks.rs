@@ -1,7 +1,7 @@
 //! What a run asks people.
 
 use durable_sessions_client::core::StopTarget;
-use durable_sessions_client::native::{RunError, Serve, Session};
+use durable_sessions_client::native::{Ask, Run, RunError, Serve, Session};
 use durable_sessions_protocol::fold::RunState;
 use durable_sessions_protocol::id::Id;
 use serde_json::json;
@@ -78,4 +78,34 @@ async fn asks_of_the_same_words_are_asked_one_by_one() {
     assert_ne!(first, second);
     user.answer(&run, &second, &json!("b")).await.unwrap();
     assert_eq!(ended(&user, 0).await, (RunState::Completed, "ab".to_owned()));
+}
+
+#[tokio::test]
+async fn an_ask_says_how_long_it_waits_and_none_does_beyond_the_limits() {
+    let host = Host::start().await;
+    let (told, mut heard) = mpsc::unbounded_channel();
+    let _worker = host.agent().serve("assistant", Serve::default(), move |run: Run| {
+        let told = told.clone();
+        async move {
+            for ms in [999, 2_592_000_001] {
+                let body = &json!("sure?");
+                let refused = run.ask(Ask { body, expires_ms: Some(ms) }).await.unwrap_err();
+                told.send(refused.to_string())?;
+            }
+            let body = &json!("sure?");
+            run.ask(Ask { body, expires_ms: Some(2_592_000_000) }).await?;
+            Ok(None)
+        }
+    });
+    let user = host.user().await;
+    user.send("work").await.unwrap();
+    let (run, ask) = asked(&user).await;
+    for _ in 0..2 {
+        let refused = timeout(PATIENCE, heard.recv()).await.unwrap().unwrap();
+        assert!(refused.contains("invalid") && refused.contains("2592000000"), "{refused}");
+    }
+    user.answer(&run, &ask, &json!(true)).await.unwrap();
+    assert_eq!(ended(&user, 0).await.0, RunState::Completed);
+    let asks = host.events("run.suspended");
+    assert_eq!((asks.len(), &asks[0]["expires_ms"]), (1, &json!(2_592_000_000_u64)));
 }

@@ -1,7 +1,7 @@
 //! Workers that end, and those that go on with what they left.
 
 use durable_sessions_client::core::{Act, Body, StopTarget};
-use durable_sessions_client::native::{Run, RunError, Serve, Session};
+use durable_sessions_client::native::{Lease, Run, RunError, Serve, Session};
 use durable_sessions_protocol::fold::RunState;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -206,4 +206,28 @@ async fn an_older_process_of_the_same_name_learns_that_it_was_replaced() {
     assert_eq!(ended(&user, 0).await, (RunState::Completed, "begun and ended".to_owned()));
     door.open();
     assert!(timeout(PATIENCE, heard.recv()).await.unwrap().unwrap());
+}
+
+#[tokio::test]
+async fn runs_and_those_below_them_have_the_lease_that_their_worker_asks_for() {
+    let host = Host::start().await;
+    let lease = Lease::from_ms(60_000).ok();
+    let _worker =
+        host.agent().serve("assistant", Serve { lease, ..Serve::default() }, async |run: Run| {
+            run.child("helper", async |_| Ok(None)).await
+        });
+    let user = host.user().await;
+    user.send("work").await.unwrap();
+    assert_eq!(ended(&user, 0).await.0, RunState::Completed);
+    let leases: Vec<_> =
+        host.events("run.started").iter().map(|start| start["lease_ms"].clone()).collect();
+    assert_eq!(leases, [60_000, 60_000]);
+}
+
+#[test]
+fn a_lease_beyond_its_limits_is_refused() {
+    assert!([1_000, 86_400_000].into_iter().all(|ms| Lease::from_ms(ms).is_ok()));
+    let refused = [999, 86_400_001].map(|ms| Lease::from_ms(ms).unwrap_err().to_string());
+    assert_eq!(refused[0], "a lease is 1000 to 86400000 ms, not 999");
+    assert!(refused[1].ends_with("not 86400001"), "{}", refused[1]);
 }

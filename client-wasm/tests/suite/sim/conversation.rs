@@ -228,6 +228,7 @@ impl Conversation {
                 agent: id("assistant"),
                 in_reply_to: Some(input),
                 parent: None,
+                lease_ms: None,
             };
             self.world.tell(AGENT, Input::StartRun { session: session(), started });
         }
