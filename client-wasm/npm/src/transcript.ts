@@ -26,7 +26,8 @@ export class TranscriptBuilder<A extends App = App> {
   pages = 0;
   #title: string | null = null;
   #messages: MessageSlot<A>[] = [];
-  #hidden: Hidden = new Map();
+  /** What later messages stand in place of. */
+  hidden: Hidden = new Map();
   #pending = new Pending<A>();
   #runs = new RunTree();
   #view: Transcript<A> | undefined;
@@ -61,7 +62,7 @@ export class TranscriptBuilder<A extends App = App> {
     this.first = 1;
     this.#title = null;
     this.#messages = [];
-    this.#hidden.clear();
+    this.hidden.clear();
     this.#runs.clear();
     this.#changed();
   }
@@ -117,7 +118,7 @@ export class TranscriptBuilder<A extends App = App> {
       }
       case PatchOp.Truncate: {
         const place = p[at] as number;
-        hide(this.#hidden, this.#messages.splice(place).map((slot) => slot.now), place);
+        hide(this.hidden, this.#messages.splice(place).map((slot) => slot.now), place);
         this.#changed();
         return at + 1;
       }
@@ -169,7 +170,7 @@ export class TranscriptBuilder<A extends App = App> {
 
   #addOlder(messages: Message<A>[], runs: Run[]): void {
     this.pages++;
-    for (const [id, place] of this.#hidden) this.#hidden.set(id, place + messages.length);
+    for (const [id, place] of this.hidden) this.hidden.set(id, place + messages.length);
     this.#messages.unshift(...messages.map(loaded));
     this.#runs.older(runs);
     this.#changed();
@@ -240,7 +241,7 @@ export class TranscriptBuilder<A extends App = App> {
     const views = this.#messages.map(
       (slot) => (slot.view ??= { ...slot.now, parts: slot.now.parts.slice() } as Message<A>),
     );
-    this.#pending.show(views, this.#hidden);
+    this.#pending.show(views, this.hidden);
     return views;
   }
 }

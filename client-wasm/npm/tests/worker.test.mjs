@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { connect } from "./package.mjs";
 import { fakeServer, until } from "./server.mjs";
-import { run, stage } from "./stage.mjs";
+import { answer, run, stage } from "./stage.mjs";
 
 const rejections = [];
 process.on("unhandledRejection", (reason) => rejections.push(reason));
@@ -25,6 +25,34 @@ async function worker(t, handler, options) {
 }
 
 const said = (id, more) => ({ kind: "message", id, role: "user", text: id, ...more });
+const untilAborted = ({ signal }) => new Promise((resolve) => signal.addEventListener("abort", resolve));
+
+test("a run whose input an edit hid is not gone on with, and what waits behind it is worked on at once", async (t) => {
+  const { session, agent, client } = await stage(t);
+  const options = { producer: "worker-1" };
+  agent.serve("assistant", async (run) => {
+    await run.write("begun");
+    await untilAborted(run);
+  }, options);
+  const { id } = await session.send("go");
+  await until(() => answer(session)?.text === "begun");
+  await session.send({ text: "go elsewhere", replaces: id });
+  agent.close();
+  const inputs = [];
+  client("agent/bot").serve("assistant", ({ input }) => void inputs.push(input.text), options);
+  await run(session, "assistant", "completed");
+  assert.deepEqual(inputs, ["go elsewhere"]);
+  assert.deepEqual(session.transcript().runs.map(({ state }) => state), ["stopped", "completed"]);
+});
+
+test("an input that an edit hid before its run started is answered by nothing, at once", async (t) => {
+  const { append, published, wake } = await worker(t, () => assert.fail("nobody would see it"));
+  append("s", said("m1"), said("m2", { replaces: "m1" }));
+  wake("m1");
+  await until(() => published("run.ended").length > 0, "it ends");
+  const [{ outcome, data }] = published("run.ended");
+  assert.deepEqual([outcome, data], ["completed", undefined]);
+});
 
 test("a session is attached once, for its events and for the runs in it", async (t) => {
   for (const producer of [undefined, "worker-1"]) {

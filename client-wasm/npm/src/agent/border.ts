@@ -12,7 +12,7 @@ export type AgentCommand =
   | { type: "take_over"; session: string; producer: string; run: string }
   | { type: "append"; session: string; run: string; message: string; part: number; partType: string; text: string }
   | { type: "write"; session: string; run: string; event: string }
-  | { type: "end_run"; session: string; run: string; outcome: "completed" | "failed"; json: string | undefined };
+  | { type: "end_run"; session: string; run: string; outcome: "completed" | "failed" | "stopped"; json: string | undefined };
 
 /** The core: takes a command, and answers `false` when an id in it is not an id. */
 export type AgentCore = (command: AgentCommand) => boolean;

@@ -17,8 +17,8 @@ const UNAWAITED_MAX_CHARS = 4 * 1024 * 1024;
 
 /** What a run is about. */
 export interface Work<A extends App> {
-  /** What a run works on that is taken over is read later. */
-  input: Message<A> | undefined;
+  /** What a run works on that is taken over is read later; `null`: nobody would see an answer. */
+  input: Message<A> | null | undefined;
   attempt: number;
   /** Of the runs below it, too. */
   leaseMs: number | undefined;
@@ -33,7 +33,7 @@ export interface Started<A extends App> extends Work<A> {
 
 /** How a run ends by the word of its handler. */
 export interface End {
-  outcome: "completed" | "failed";
+  outcome: "completed" | "failed" | "stopped";
   /** The result, or the error. */
   json: string | undefined;
 }
@@ -45,7 +45,7 @@ export class RunObject<A extends App> implements AgentRun<A> {
   /** The session itself. @internal */
   readonly home: AgentSession<A>;
   #connection: Connection<A>;
-  #input: Message<A> | undefined;
+  #input: Message<A> | null | undefined;
   #leaseMs: number | undefined;
   #abort = new AbortController();
   #started = deferred<void>();

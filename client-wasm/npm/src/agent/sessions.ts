@@ -102,9 +102,12 @@ export class AgentSession<A extends App> {
     return this.#transcript.view();
   }
 
-  /** A message of the transcript, as soon as it has it. */
-  message(id: string, timeoutMs: number): Promise<Message<A>> {
-    return this.#until(() => this.#transcript.view().messages.find((message) => message.id === id), timeoutMs);
+  /** A message of the transcript, as soon as it has it; `null`: a later message stands in its place. */
+  message(id: string, timeoutMs: number): Promise<Message<A> | null> {
+    return this.#until(() => {
+      const { hidden } = this.#transcript;
+      return hidden.has(id) ? null : this.transcript().messages.find((message) => message.id === id);
+    }, timeoutMs);
   }
 
   /** Resolves once all is read that there is, through any number of connections. */
@@ -121,7 +124,7 @@ export class AgentSession<A extends App> {
       };
       const wait = (error?: DurableSessionsError) => {
         const found = find();
-        if (found) settle(() => resolve(found));
+        if (found !== undefined) settle(() => resolve(found));
         else if (error) settle(() => reject(error));
       };
       const late = () => wait(failure("not_found", "what the input is about did not come"));

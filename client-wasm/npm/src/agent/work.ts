@@ -38,7 +38,11 @@ async function claim<A extends App>(
   leaseMs: number | undefined,
 ): Promise<RunObject<A> | undefined> {
   const input = await session.message(inReplyTo, WAKE_OFFER_MS);
-  return connection.start(session, { agent, input, attempt, leaseMs, inReplyTo, parent: undefined }).catch(refused);
+  const run = await connection.start(session, { agent, input, attempt, leaseMs, inReplyTo, parent: undefined }).catch(refused);
+  if (input) return run;
+  // Nobody would see an answer, and left alone it would hold up what waits behind it.
+  await run?.end({ outcome: "completed", json: undefined });
+  return undefined;
 }
 
 /** Goes on with the run of an earlier process, once all that it wrote has been read. */
@@ -51,14 +55,19 @@ async function takeOver<A extends App>(
 ): Promise<RunObject<A> | undefined> {
   const run = await connection.takeOver(session, id, { input: undefined, attempt, leaseMs }).catch(refused);
   if (!run) return undefined;
+  let outcome: End["outcome"] = "failed";
   try {
     await session.live();
-    run.resume(await session.message(input, WAKE_OFFER_MS));
+    const message = await session.message(input, WAKE_OFFER_MS);
     const state = stateOf(session.transcript(), id);
-    if (state === "running" || state === "suspended") return run;
+    if (message && (state === "running" || state === "suspended")) {
+      run.resume(message);
+      return run;
+    }
+    // It was stopped or its input hidden while nobody held it, or it is over.
+    outcome = "stopped";
   } catch {}
-  // It was stopped while nobody held it, or is over.
-  await run.end({ outcome: "failed", json: undefined });
+  await run.end({ outcome, json: undefined });
   return undefined;
 }
 
