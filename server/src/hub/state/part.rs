@@ -70,12 +70,14 @@ impl State {
             left_out: self.left_out(first),
             hidden: self.hidden(until, before),
         };
-        for run in self.concerned(first, before) {
+        for run in self.concerned(first, before, until) {
             part.add_run(self, run);
         }
-        let fates = infos().filter_map(|info| info.settled);
-        let steers = messages().filter_map(|id| self.steers.get(id)?.settled);
-        part.later.extend(fates.chain(steers).filter(|at| *at > until));
+        if !is_newest {
+            let fates = infos().filter_map(|info| info.settled);
+            let steers = messages().filter_map(|id| self.steers.get(id)?.settled);
+            part.later.extend(fates.chain(steers).filter(|at| *at > until));
+        }
         part.earlier.sort_unstable();
         part.later.sort_unstable();
         part.stopping.sort_unstable();
@@ -83,10 +85,13 @@ impl State {
         part
     }
 
-    /// Runs that began or were at work in a part of the log, and those above them.
-    fn concerned(&self, first: Offset, before: Offset) -> HashSet<&Id> {
+    /// Runs that a part does not tell all about, for they were at work before it or were so after, and
+    /// those above them.
+    fn concerned(&self, first: Offset, before: Offset, until: Offset) -> HashSet<&Id> {
+        // Nothing was before all of it: what ended in it has nothing above it elsewhere.
+        let from = if first == Offset::ZERO.next() { until.next() } else { first };
         let mut concerned = HashSet::new();
-        for id in self.at_work(first, before) {
+        for id in self.at_work(from, before) {
             let mut above = Some(id);
             while let Some(id) = above
                 && concerned.insert(id)

@@ -87,6 +87,31 @@ impl Read {
             });
             assert_eq!(state.left_out(from), left_out.collect::<Vec<_>>(), "left out of {from}");
         }
+        for last in [None, Some(1), Some(3)] {
+            for before in [None, Some(offset(tail / 2)), Some(offset(tail / 3))] {
+                self.check_part(state, last, before);
+            }
+        }
+    }
+
+    /// Where a part has runs begin and end beside it.
+    fn check_part(&self, state: &State, last: Option<u64>, before: Option<Offset>) {
+        let part = state.part(last, before);
+        let mut concerned = BTreeSet::new();
+        let mut found: Vec<_> = self.at_work(part.first, part.before).into_iter().collect();
+        while let Some(id) = found.pop() {
+            if concerned.insert(id) {
+                found.extend(&state.runs[id].parent);
+            }
+        }
+        let of = |run: &(Offset, Option<Offset>)| [Some(run.0), run.1].into_iter().flatten();
+        let all: BTreeSet<_> = self.runs.values().flat_map(of).collect();
+        let told: BTreeSet<_> = concerned.iter().flat_map(|id| of(&self.runs[*id])).collect();
+        let beside = part.earlier.iter().chain(&part.later).copied();
+        let found: Vec<_> = beside.filter(|at| all.contains(at)).collect();
+        let is_beside = |at: &Offset| !(part.first..=part.until).contains(at);
+        let expected: Vec<_> = told.into_iter().filter(is_beside).collect();
+        assert_eq!(found, expected, "{last:?} before {before:?}");
     }
 }
 
