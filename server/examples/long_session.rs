@@ -1,11 +1,12 @@
-//! What a session costs that has lived long: each event that comes, a page of its transcript, and an
-//! act that is sent again. `cargo run --release --example long_session [RUNS]`.
+//! What a session costs that has lived long: each event that comes, a page of its transcript, an act
+//! that is sent again, and output beside much else: `cargo run --release --example long_session [RUNS]`.
 
 use std::error::Error;
 use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 use durable_sessions_protocol::event::{Draft, Principal};
+use durable_sessions_protocol::frame::ProducerSeq;
 use durable_sessions_protocol::id::{Id, LogId};
 use durable_sessions_protocol::offset::Offset;
 use durable_sessions_server::hub::{Publish, Published, State, Writer};
@@ -16,8 +17,11 @@ const EDIT_EVERY: u64 = 10;
 const PAGE_MESSAGES: u64 = 20;
 /// How often a page is asked for.
 const PAGES: u32 = 200;
-/// Stops that are sent again.
+/// Stops that are sent again, and output beside much else.
 const AGAIN: u64 = 2_000;
+const OPEN_RUNS: u64 = 1_000;
+const ASKS: u64 = 10_000;
+const DELTAS: usize = 64;
 
 type Failure = Box<dyn Error + Send + Sync>;
 
@@ -47,11 +51,46 @@ fn main() -> Result<(), Failure> {
             writeln!(out, "  {what}: {:.1?}", begin.elapsed() / pages)?;
         }
     }
+    crowd(&mut out)?;
     let mut session = Session::new()?;
     session.stop(runs)?;
     let again = session.stop_again(runs)?;
     writeln!(out, "{runs} stops: sent again in {again:.1?} each")?;
     session.write_down(&mut out)
+}
+
+/// What output costs beside many runs that are open, and of one that has asked much.
+fn crowd(out: &mut impl std::io::Write) -> Result<(), Failure> {
+    let mut session = Session::new()?;
+    for n in 0..OPEN_RUNS {
+        let start = format!(r#"{{"kind":"run.started","run":"r{n}","agent":"assistant"}}"#);
+        session.publish("agent/a", &start)?;
+    }
+    let begin = Instant::now();
+    for n in 0..AGAIN {
+        let delta = r#"{"kind":"delta","run":"r0","message":"a0","text":"hello","id":"#;
+        session.publish("agent/a", &format!(r#"{delta}"d{n}"}}"#))?;
+    }
+    let alone = begin.elapsed() / u32::try_from(AGAIN)?;
+    writeln!(out, "{OPEN_RUNS} open runs: a delta over HTTP in {alone:.1?}")?;
+
+    let mut session = Session::new()?;
+    session.write_together(0, &[r#"{"kind":"run.started","run":"r","agent":"a"}"#.to_owned()])?;
+    for n in 0..ASKS {
+        let ask = format!(r#"{{"kind":"run.suspended","run":"r","ask":"q{n}","body":1}}"#);
+        session.write_together(n + 1, &[ask])?;
+        let answer = format!(r#"{{"kind":"run.resumed","run":"r","ask":"q{n}","answer":1}}"#);
+        session.publish("user/u", &answer)?;
+    }
+    let delta = r#"{"kind":"delta","run":"r","message":"m","text":"hello"}"#;
+    let deltas = vec![delta.to_owned(); DELTAS];
+    let begin = Instant::now();
+    for n in 0..AGAIN {
+        session.write_together(ASKS + 1 + n, &deltas)?;
+    }
+    let together = begin.elapsed() / u32::try_from(AGAIN)?;
+    writeln!(out, "a run with {ASKS} answers: {DELTAS} deltas together in {together:.1?}")?;
+    Ok(())
 }
 
 /// A state and what is needed to write to it.
@@ -125,12 +164,26 @@ impl Session {
     }
 
     fn publish(&mut self, principal: &str, event: &str) -> Result<Published, Failure> {
-        let writer = Writer {
-            principal: Principal::parse(principal).ok_or("a principal")?,
-            connection: None,
-        };
-        let drafts = Ok(vec![Draft::parse(event)?]);
-        let publish = Publish { writer, log: None, producer: None, declare_epoch: true, drafts };
+        self.take(principal, None, vec![Draft::parse(event)?])
+    }
+
+    /// One publish of a producer.
+    fn write_together(&mut self, seq: u64, events: &[String]) -> Result<Published, Failure> {
+        let drafts: Result<Vec<_>, _> = events.iter().map(|event| Draft::parse(event)).collect();
+        let producer = ProducerSeq { id: Id::parse("p")?, epoch: 0, seq };
+        self.take("agent/a", Some(producer), drafts?)
+    }
+
+    fn take(
+        &mut self,
+        principal: &str,
+        producer: Option<ProducerSeq>,
+        drafts: Vec<Draft>,
+    ) -> Result<Published, Failure> {
+        let principal = Principal::parse(principal).ok_or("a principal")?;
+        let writer = Writer { principal, connection: None };
+        let drafts = Ok(drafts);
+        let publish = Publish { writer, log: None, producer, declare_epoch: true, drafts };
         self.now += 1;
         let published = self.state.publish(publish, self.now);
         std::hint::black_box(self.state.take_batch());

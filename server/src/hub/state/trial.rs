@@ -1,5 +1,7 @@
 //! Trying several events as one: what they touch is put back when one of them is refused.
 
+use std::collections::BTreeMap;
+
 use durable_sessions_protocol::event::{Draft, Event};
 use durable_sessions_protocol::id::Id;
 use durable_sessions_protocol::offset::Offset;
@@ -7,7 +9,7 @@ use durable_sessions_protocol::offset::Offset;
 use super::State;
 use super::acts::{self, Act, Class};
 use super::inputs::{Fate, Input, MessageInfo};
-use super::runs::Run;
+use super::runs::{Lease, Run};
 use super::steers::Steer;
 
 /// What a publish may touch, as it was before.
@@ -22,7 +24,9 @@ pub(super) struct Trial {
     hidden: Vec<(Offset, Offset)>,
     messages: Vec<(Id, Option<MessageInfo>)>,
     inputs: Vec<(Id, Option<Input>)>,
-    runs: Vec<(Id, Option<Run>)>,
+    runs: BTreeMap<Id, Option<Run>>,
+    /// Of runs of which output changes nothing else, and they may have much to tell.
+    leases: Vec<(Id, Lease)>,
     steers: Vec<(Id, Option<Steer>)>,
     asks: Vec<(Id, Option<Id>)>,
 }
@@ -38,7 +42,8 @@ impl Trial {
             hidden: Vec::new(),
             messages: Vec::new(),
             inputs: Vec::new(),
-            runs: Vec::new(),
+            runs: BTreeMap::new(),
+            leases: Vec::new(),
             steers: Vec::new(),
             asks: Vec::new(),
         };
@@ -70,10 +75,19 @@ impl Trial {
 
     fn touch(&mut self, state: &State, event: &Event) {
         let (run, message, input) = match event {
-            Event::Message(message) => (message.run.as_ref(), Some(&message.id), Some(&message.id)),
+            Event::Message(message) => {
+                self.keep_lease(state, message.run.as_ref());
+                (None, Some(&message.id), Some(&message.id))
+            }
             Event::RunStarted(started) => (Some(&started.run), None, started.in_reply_to.as_ref()),
-            Event::Delta(delta) => (Some(&delta.run), Some(&delta.message), None),
-            Event::Data(data) => (data.run.as_ref(), data.message.as_ref(), None),
+            Event::Delta(delta) => {
+                self.keep_lease(state, Some(&delta.run));
+                (None, Some(&delta.message), None)
+            }
+            Event::Data(data) => {
+                self.keep_lease(state, data.run.as_ref());
+                (None, data.message.as_ref(), None)
+            }
             Event::RunEnded(ended) => {
                 let run = state.runs.get(&ended.run);
                 for steer in run.iter().flat_map(|run| &run.steers) {
@@ -97,11 +111,18 @@ impl Trial {
             }
             Event::StopRequested(_) | Event::SessionUpdated(_) => (None, None, None),
         };
-        self.runs.extend(run.map(|id| (id.clone(), state.runs.get(id).cloned())));
+        if let Some(id) = run {
+            self.runs.entry(id.clone()).or_insert_with(|| state.runs.get(id).cloned());
+        }
         // The fate of an input is noted at its message too.
         let messages = message.into_iter().chain(input);
         self.messages.extend(messages.map(|id| (id.clone(), state.messages.get(id).cloned())));
         self.inputs.extend(input.map(|id| (id.clone(), state.inputs.get(id).cloned())));
+    }
+
+    fn keep_lease(&mut self, state: &State, run: Option<&Id>) {
+        let kept = run.and_then(|id| Some((id.clone(), state.runs.get(id)?.lease)));
+        self.leases.extend(kept);
     }
 
     fn keep_steer(&mut self, state: &State, id: &Id) {
@@ -154,6 +175,11 @@ impl Trial {
                     state.pending.insert(input.offset, id.clone());
                 }
                 state.inputs.insert(id, input);
+            }
+        }
+        for (id, lease) in self.leases {
+            if let Some(run) = state.runs.get_mut(&id) {
+                run.lease = lease;
             }
         }
         for (id, before) in self.runs {

@@ -1,6 +1,7 @@
 //! How long runs live without a sign of life, and who takes them over.
 
 use durable_sessions_protocol::error::ErrorCode;
+use durable_sessions_protocol::limits::LEASE_MS;
 
 use super::super::Connection;
 use super::{Bench, code, id, writer};
@@ -58,4 +59,26 @@ fn a_run_that_no_connection_holds_is_its_producers_to_take_over() {
     bench.publish(&next, Some(("p", 2, 0)), &[delta]).unwrap();
     let old = bench.publish(&agent, Some(("p", 1, 1)), &[delta]);
     assert_eq!(code(old), ErrorCode::Fenced);
+}
+
+#[test]
+fn a_refused_publish_is_no_sign_of_life_whatever_it_begins_with() {
+    let mut bench = Bench::new();
+    let agent = writer("agent/a", None);
+    let start = r#"{"kind":"run.started","run":"r","agent":"a"}"#;
+    bench.publish(&agent, Some(("p", 0, 0)), &[start]).unwrap();
+    let deadline = bench.state.deadline();
+    bench.now += LEASE_MS / 2;
+    let output = [
+        r#"{"kind":"delta","run":"r","message":"m","text":"x"}"#,
+        r#"{"kind":"data","run":"r","name":"n","data":1}"#,
+        r#"{"kind":"message","id":"n","role":"assistant","run":"r","text":"x"}"#,
+    ];
+    let wrong = r#"{"kind":"delta","run":"x","message":"x","text":"x"}"#;
+    for (seq, output) in (1..).zip(output) {
+        bench.publish(&agent, Some(("p", 0, seq)), &[output, wrong]).unwrap_err();
+        assert_eq!(bench.state.deadline(), deadline, "{output}");
+    }
+    bench.publish(&agent, Some(("p", 0, 4)), &[output[0]]).unwrap();
+    assert_eq!(bench.state.deadline(), Some(bench.now + LEASE_MS));
 }
