@@ -30,12 +30,14 @@ export function arrange({ messages, runs, active }, { tasks, spoken }) {
     const place = message.run ? places.get(message.run) : undefined;
     if (place && (place.depth > 0 || message.role === "user" || isTask(message))) {
       const { panels, steers } = hostOf(place.root).host;
-      const panel = panels.find((panel) => panel.run === place.run);
-      if (message.role === "user") (panel?.steers ?? steers).push(message);
+      const own = panels.find(({ run }) => run === place.run);
       // What was delegated belongs to whoever took it, each time it was taken.
-      else if (taken.has(message.id)) panels.filter(({ run }) => run?.inReplyTo === message.id).forEach((taker) => taker.tasks.push(message));
-      else if (tasks.has(message.id)) panels.push({ run: null, depth: place.depth + 1, message, task: tasks.get(message.id) });
-      else panel?.messages.push(message);
+      const takers = panels.filter(({ run }) => run?.inReplyTo === message.id);
+      const task = tasks.get(message.id);
+      if (message.role === "user") (own?.steers ?? steers).push(message);
+      else if (taken.has(message.id)) for (const taker of takers) taker.tasks.push(message);
+      else if (task) panels.push({ run: null, depth: place.depth + 1, message, task });
+      else own?.messages.push(message);
       continue;
     }
     const isUnclaimed = message.role === "user" && message.state === "sent" && !taken.has(message.id);

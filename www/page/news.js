@@ -78,8 +78,8 @@ function ofTabs(before, { tabs }) {
 function ofPeople(before, { people }, isSelf, nameOf) {
   const came = withMore(before.people, people);
   const left = withMore(people, before.people);
-  const others = (changes) => changes.filter(({ from, had }) => had === 0 && !isSelf(from)).map(({ from }) => nameOf(from));
-  const [newcomers, gone] = [others(came), others(left)];
+  const entirely = (changes) => changes.filter(({ from, had }) => had === 0 && !isSelf(from));
+  const [newcomers, gone] = [came, left].map((changes) => entirely(changes).map(({ from }) => nameOf(from)));
   if (newcomers.length > 0) return `${names.format(newcomers)} ${newcomers.length > 1 ? "are" : "is"} here.`;
   const more = came.find(({ had }) => had > 0);
   if (more) return isSelf(more.from) ? `You are on ${more.has} devices now.` : `${nameOf(more.from)} came with another device.`;
@@ -91,7 +91,8 @@ function ofPeople(before, { people }, isSelf, nameOf) {
 
 /** Those who have more devices in `after` than they had in `before`. */
 function withMore(before, after) {
-  const counts = [...after].map(([key, { from, devices }]) => ({ from, has: devices.length, had: before.get(key)?.devices.length ?? 0 }));
+  const devicesBefore = (key) => before.get(key)?.devices.length ?? 0;
+  const counts = [...after].map(([key, { from, devices }]) => ({ from, has: devices.length, had: devicesBefore(key) }));
   return counts.filter(({ has, had }) => has > had);
 }
 
