@@ -78,7 +78,9 @@ impl Model {
                 self.producers.insert(key.clone(), fresh);
             }
         }
-        if self.is_full(&publishing.events) {
+        // What cannot be read is refused for good.
+        let is_read = !publishing.events.iter().any(is_malformed);
+        if is_read && self.is_full(&publishing.events) {
             return Err(vec![RateLimited]);
         }
         let before = self.clone();
