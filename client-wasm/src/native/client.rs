@@ -99,7 +99,8 @@ impl Client {
         let (commands, inbox) = mpsc::channel(COMMANDS_MAX);
         let (state, watched) =
             watch::channel(ConnectionState { status: Status::Connecting, error: None });
-        let driver = Driver::new(core, address, options.token, state, inbox);
+        let handle = commands.downgrade();
+        let driver = Driver::new(core, address, options.token, state, inbox, handle);
         tokio::spawn(driver.run());
         Ok(Self { commands, state: watched })
     }
@@ -120,9 +121,10 @@ impl Client {
         let _ = self.commands.send(Command::Core(Input::Reconnect)).await;
     }
 
-    /// Closes: everything that waits is refused as `closed`. Stops no run.
+    /// Closes: everything that waits is refused as `closed`, and workers end once their handlers
+    /// have, whose runs are gone. Stops no run.
     pub async fn close(&self) {
-        let _ = self.commands.send(Command::Core(Input::Close)).await;
+        let _ = self.commands.send(Command::Close).await;
     }
 
     /// Works on an agent's input until the [`Worker`] is dropped. Each input is one call of

@@ -1,27 +1,31 @@
 //! The task that owns the core and the socket.
 
+mod command;
 mod runs;
 mod sessions;
+mod wake;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub(super) use command::Command;
 use durable_sessions_protocol::error::Problem;
 use durable_sessions_protocol::id::{Id, SessionId};
 use futures_util::FutureExt;
+pub(super) use runs::RunLink;
 use runs::Runs;
-pub(super) use runs::{Ended, RunLink};
 use serde_json::Value;
 use sessions::Sessions;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
+pub(super) use wake::Wake;
 
 use super::client::{ConnectionState, TokenFuture};
 use super::session::Receipt;
-use super::shared::{Shared, Update};
+use super::shared::Shared;
 use super::socket::{self, Said, Socket};
-use crate::core::{self, Act, Follow, Input, Output, RunEnd, Started, Token};
+use crate::core::{self, Follow, Input, Output, Token};
 
 type Core = core::Client<Value>;
 type TokenFunction = Arc<dyn Fn() -> TokenFuture + Send + Sync>;
@@ -30,72 +34,6 @@ type TokenFunction = Arc<dyn Fn() -> TokenFuture + Send + Sync>;
 const LATE_READ_MAX: usize = 4096;
 /// Outcomes of attempts that wait for the driver.
 const ATTEMPTS_MAX: usize = 8;
-
-/// What a handle asks of the driver.
-#[derive(Debug)]
-pub(super) enum Command {
-    /// Follow a session, and write to it as a producer.
-    Open {
-        session: SessionId,
-        producer: Option<Id>,
-        reply: oneshot::Sender<Arc<Shared>>,
-    },
-    Detach {
-        session: SessionId,
-    },
-    Subscribe {
-        session: SessionId,
-        updates: mpsc::Sender<Update>,
-        reply: oneshot::Sender<()>,
-    },
-    Act {
-        session: SessionId,
-        act: Act,
-        reply: oneshot::Sender<Result<Receipt, Problem>>,
-    },
-    Serve {
-        agent: Id,
-        sessions: Vec<String>,
-        slots: u32,
-        producer: Option<Id>,
-        wakes: mpsc::Sender<Wake>,
-    },
-    StartRun {
-        session: SessionId,
-        started: Started,
-        link: RunLink,
-    },
-    /// Go on with a run of an earlier process.
-    TakeOver {
-        session: SessionId,
-        producer: Id,
-        run: Id,
-        link: RunLink,
-    },
-    EndRun {
-        session: SessionId,
-        run: Id,
-        end: RunEnd,
-        ended: oneshot::Sender<Ended>,
-    },
-    LeaveRun {
-        session: SessionId,
-        run: Id,
-        left: oneshot::Sender<()>,
-    },
-    /// What needs no answer.
-    Core(Input<Value>),
-}
-
-/// Input for a worker.
-#[derive(Debug)]
-pub(super) struct Wake {
-    pub(super) session: SessionId,
-    pub(super) input: Id,
-    pub(super) attempt: u32,
-    /// The run that works on it and has lost its process.
-    pub(super) run: Option<Id>,
-}
 
 /// The outcome of something that took a while.
 enum Attempt {
@@ -110,6 +48,9 @@ pub(super) struct Driver {
     token: Option<TokenFunction>,
     state: watch::Sender<ConnectionState>,
     commands: mpsc::Receiver<Command>,
+    /// Where wakes tell that they are over. Not counted among the handles.
+    handle: mpsc::WeakSender<Command>,
+    is_closed: bool,
     attempts: mpsc::Receiver<Attempt>,
     attempted: mpsc::Sender<Attempt>,
     socket: Option<(u32, Socket)>,
@@ -126,6 +67,7 @@ impl Driver {
         token: Option<TokenFunction>,
         state: watch::Sender<ConnectionState>,
         commands: mpsc::Receiver<Command>,
+        handle: mpsc::WeakSender<Command>,
     ) -> Self {
         let (attempted, attempts) = mpsc::channel(ATTEMPTS_MAX);
         Self {
@@ -135,6 +77,8 @@ impl Driver {
             token,
             state,
             commands,
+            handle,
+            is_closed: false,
             attempts,
             attempted,
             socket: None,
@@ -233,8 +177,24 @@ impl Driver {
                 self.handle(Input::Send { session, act });
             }
             Command::Serve { agent, sessions, slots, producer, wakes } => {
-                self.workers.insert(agent.clone(), wakes);
-                self.handle(Input::Serve { agent, sessions, slots, producer });
+                // Of a closed client a worker is told that by the end of its wakes.
+                if !self.is_closed {
+                    self.workers.insert(agent.clone(), wakes);
+                    self.handle(Input::Serve { agent, sessions, slots, producer });
+                }
+            }
+            Command::Withdraw { agent } => {
+                let worker = self.workers.get(&agent);
+                if worker.is_some_and(mpsc::Sender::is_closed) {
+                    self.workers.remove(&agent);
+                    let (sessions, slots, producer) = (Vec::new(), 0, None);
+                    self.handle(Input::Serve { agent, sessions, slots, producer });
+                }
+            }
+            Command::Close => {
+                self.is_closed = true;
+                self.workers.clear();
+                self.handle(Input::Close);
             }
             Command::StartRun { session, started, link } => {
                 self.runs.start(&session, &started.run, link);
@@ -265,6 +225,10 @@ impl Driver {
         producer: Option<Id>,
         reply: oneshot::Sender<Arc<Shared>>,
     ) {
+        // Dropped, the reply says that the client is closed.
+        if self.is_closed {
+            return;
+        }
         let shared = self.sessions.open(&session);
         let _ = reply.send(shared);
         let follow = Follow::EVENTS;
@@ -322,12 +286,11 @@ impl Driver {
                 }
             }
             Output::Wake { agent, session, input, attempt, run } => {
-                let wake = Wake { session, input, attempt, run };
                 let worker = self.workers.get(&agent);
-                if let Some(Err(refused)) = worker.map(|worker| worker.try_send(wake)) {
-                    // The worker is gone. The server offers the input again.
-                    let Wake { session, input, .. } = refused.into_inner();
-                    self.core.handle(self.now(), Input::WakeDone { agent, session, input });
+                let wake = Wake::new(agent, session, input, attempt, run, self.handle.clone());
+                if let Some(worker) = worker {
+                    // Of one that is gone the wake comes back, and the server offers it again.
+                    let _ = worker.try_send(wake);
                 }
             }
             Output::Session { .. }

@@ -21,7 +21,7 @@ use super::open_run::{OpenRun, end_of, failed};
 use super::run::{Run, RunError, Work};
 use super::session::Session;
 use super::{SHUTDOWN_TIMEOUT_MS, random_id};
-use crate::core::{Input, RunEnd, SessionStatus, Started};
+use crate::core::{RunEnd, SessionStatus, Started};
 
 /// The `error` of a run that a shutdown ended.
 const SHUTDOWN: &str = "{\"code\":\"shutdown\"}";
@@ -55,7 +55,8 @@ impl Default for Serve {
 }
 
 /// A worker at work. Dropping it withdraws its offer and ends its open runs as failed, without
-/// waiting for that: see [`Worker::shutdown`]. Awaiting it waits until the client is closed.
+/// waiting for that: see [`Worker::shutdown`]. Awaiting it waits until the client is closed, or serves
+/// the agent anew, and its handlers have returned.
 #[derive(Debug)]
 pub struct Worker {
     task: JoinHandle<()>,
@@ -126,6 +127,8 @@ where
 {
     async fn run(self: Arc<Self>, options: Serve) {
         let Serve { sessions, slots, producer, .. } = options;
+        // Dropped with the worker, behind its inbox: its offer is withdrawn, and its handlers end.
+        let offer = Offer { agent: self.agent.clone(), client: self.client.clone() };
         // The core wakes for no more inputs than there are slots.
         let (wakes, mut inbox) = mpsc::channel(usize::try_from(slots.max(1)).unwrap_or(1));
         let agent = self.agent.clone();
@@ -133,23 +136,20 @@ where
         if self.client.commands.send(command).await.is_err() {
             return;
         }
-        // Dropped with the worker: its offer is withdrawn and its handlers end.
-        let offer = Offer { agent: self.agent.clone(), client: self.client.clone() };
         let mut working = JoinSet::new();
         loop {
             let wake = tokio::select! {
                 wake = inbox.recv() => wake,
-                () = self.ended() => {
-                    drop(offer);
-                    // Each ends or leaves its run.
-                    while working.join_next().await.is_some() {}
-                    return;
-                }
+                () = self.ended() => None,
             };
-            let Some(wake) = wake else { return };
+            let Some(wake) = wake else { break };
             while working.try_join_next().is_some() {}
-            working.spawn(self.clone().work(wake));
+            working.spawn(self.clone().answer(wake));
         }
+        drop(inbox);
+        drop(offer);
+        // Each ends its run, or leaves it.
+        while working.join_next().await.is_some() {}
     }
 
     /// Waits until the work is to end.
@@ -161,20 +161,11 @@ where
         }
     }
 
-    /// Works on one input and frees its slot.
-    async fn work(self: Arc<Self>, wake: Wake) {
-        let (session, input) = (wake.session.clone(), wake.input.clone());
-        let _: Option<()> = self.clone().answer(wake).await;
-        let agent = self.agent.clone();
-        let done = Input::WakeDone { agent, session, input };
-        let _ = self.client.commands.send(Command::Core(done)).await;
-    }
-
     /// Claims the input, calls the handler and ends the run. `None`: another has the input, or it
     /// is gone; the server's word on that is enough.
     async fn answer(self: Arc<Self>, wake: Wake) -> Option<()> {
         let session = self.client.open(&wake.session, Some(self.producer.clone())).await.ok()?;
-        let (open, input) = match wake.run {
+        let (open, input) = match wake.run.clone() {
             None => self.claim(&session, &wake.input).await?,
             Some(run) => self.take_over(&session, run, &wake.input).await?,
         };
@@ -276,10 +267,7 @@ struct Offer {
 
 impl Drop for Offer {
     fn drop(&mut self) {
-        let agent = self.agent.clone();
-        let (sessions, slots, producer) = (Vec::new(), 0, None);
-        let withdrawn = Input::Serve { agent, sessions, slots, producer };
         // With a full queue the wakes find nobody, and the server offers them elsewhere.
-        let _ = self.client.commands.try_send(Command::Core(withdrawn));
+        let _ = self.client.commands.try_send(Command::Withdraw { agent: self.agent.clone() });
     }
 }

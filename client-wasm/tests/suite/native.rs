@@ -5,6 +5,7 @@ mod asks;
 mod children;
 mod host;
 mod leaving;
+mod serving;
 mod steers;
 mod writing;
 

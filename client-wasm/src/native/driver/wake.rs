@@ -1,0 +1,48 @@
+//! An input that a worker has in hand.
+
+use durable_sessions_protocol::id::{Id, SessionId};
+use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
+
+use super::Command;
+use crate::core::Input;
+
+/// Input for a worker. Its slot is taken until it is dropped, wherever that is.
+#[derive(Debug)]
+pub(in crate::native) struct Wake {
+    agent: Id,
+    pub(in crate::native) session: SessionId,
+    pub(in crate::native) input: Id,
+    pub(in crate::native) attempt: u32,
+    /// The run that works on it and has lost its process.
+    pub(in crate::native) run: Option<Id>,
+    handle: mpsc::WeakSender<Command>,
+}
+
+impl Wake {
+    pub(super) const fn new(
+        agent: Id,
+        session: SessionId,
+        input: Id,
+        attempt: u32,
+        run: Option<Id>,
+        handle: mpsc::WeakSender<Command>,
+    ) -> Self {
+        Self { agent, session, input, attempt, run, handle }
+    }
+}
+
+impl Drop for Wake {
+    fn drop(&mut self) {
+        // Without a handle there is no client any more.
+        let Some(handle) = self.handle.upgrade() else { return };
+        let (agent, session, input) =
+            (self.agent.clone(), self.session.clone(), self.input.clone());
+        let done = Command::Core(Input::WakeDone { agent, session, input });
+        if let Err(TrySendError::Full(done)) = handle.try_send(done)
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            runtime.spawn(async move { handle.send(done).await });
+        }
+    }
+}
