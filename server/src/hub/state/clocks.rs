@@ -1,5 +1,7 @@
 //! What happens because time passes, and when next.
 
+use std::collections::HashSet;
+
 use durable_sessions_protocol::event::{Event, InputFate, Outcome, RunEnded};
 use durable_sessions_protocol::id::Id;
 use durable_sessions_protocol::limits::INPUT_MAX_ATTEMPTS;
@@ -51,6 +53,7 @@ impl State {
             Owner::Grant(owner) => self.producers.is_same(owner, grant),
             Owner::Principal(_) => false,
         });
+        let named: HashSet<&Id> = named.iter().collect();
         for id in own {
             if named.contains(&id) {
                 self.hold(&id, writer, now);

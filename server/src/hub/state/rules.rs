@@ -61,12 +61,10 @@ impl State {
         }
         self.check_new_message(message)?;
         match (message.if_running, self.addressee(message)) {
-            (Some(IfRunning::Reject), Some(agent)) if self.agents_at_work().contains(agent) => {
-                Err(Problem::new(
-                    ErrorCode::Busy,
-                    format!("the agent {agent:?} has an open run, and `if_running` is `reject`"),
-                ))
-            }
+            (Some(IfRunning::Reject), Some(agent)) if self.is_at_work(agent) => Err(Problem::new(
+                ErrorCode::Busy,
+                format!("the agent {agent:?} has an open run, and `if_running` is `reject`"),
+            )),
             _ => Ok(()),
         }
     }
@@ -135,15 +133,10 @@ impl State {
             self.check_parent(parent)?;
         }
         match input {
-            Some(input) if input.is_queued && self.agents_at_work().contains(&input.agent) => {
-                Err(Problem::new(
-                    ErrorCode::Busy,
-                    format!(
-                        "the agent {:?} has an open run: the input waits for its end",
-                        input.agent
-                    ),
-                ))
-            }
+            Some(input) if input.is_queued && self.is_at_work(&input.agent) => Err(Problem::new(
+                ErrorCode::Busy,
+                format!("the agent {:?} has an open run: the input waits for its end", input.agent),
+            )),
             _ => Ok(()),
         }
     }

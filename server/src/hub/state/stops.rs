@@ -1,5 +1,7 @@
 //! Stops: what they fence, and their receipts.
 
+use std::collections::HashSet;
+
 use durable_sessions_protocol::error::{ErrorCode, Problem};
 use durable_sessions_protocol::event::{InputFate, StopRequested, StopTarget};
 use durable_sessions_protocol::frame::StopReceipt;
@@ -73,7 +75,8 @@ impl State {
         };
         let runs = self.in_order_of_start(|id, _| is_reached(id));
         // What an ended run has left behind is below it, and not the run.
-        let is_cancelled = |id: &Id| if cascade { is_reached(id) } else { runs.contains(id) };
+        let fenced: HashSet<&Id> = runs.iter().collect();
+        let is_cancelled = |id: &Id| if cascade { is_reached(id) } else { fenced.contains(id) };
         let inputs = self.pending.iter().filter(|(offset, id)| {
             let parent = self.inputs.get(*id).and_then(|input| input.parent.as_ref());
             seen.is_some_and(|seen| **offset <= seen) || parent.is_some_and(is_cancelled)

@@ -31,6 +31,11 @@ impl State {
             .collect()
     }
 
+    /// Whether an agent has an open run that works for no other.
+    pub(super) fn is_at_work(&self, agent: &Id) -> bool {
+        self.open_runs().any(|(_, run)| run.parent.is_none() && run.agent == *agent)
+    }
+
     /// Open runs of an agent that work for no other, in the order of their start.
     pub(super) fn open_roots(&self, agent: &Id) -> Vec<Id> {
         self.in_order_of_start(|_, run| run.parent.is_none() && run.agent == *agent)
