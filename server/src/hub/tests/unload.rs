@@ -104,6 +104,7 @@ async fn an_alarm_of_a_session_in_memory_does_not_keep_the_others_from_ringing()
     hub.0.alarms.set(&session("s"), Alarm { at: 0, leases: Vec::new() });
     pass(1).await;
     assert_eq!(hub.0.alarms.first(), None);
+    assert_eq!(hub.0.alarms.take(&session("s")), None, "no later start takes it for its own");
 }
 
 #[tokio::test(start_paused = true)]
