@@ -80,9 +80,12 @@ export class Outbox {
     this.#recovers = true;
     this.#within((acts, scope) => {
       const request: IDBRequest<Stored[]> = acts.getAll(all(scope));
-      request.onerror = this.#fail;
+      this.#recovers = false;
+      request.onerror = () => {
+        this.#recovers = true;
+        this.#fail();
+      };
       request.onsuccess = () => {
-        this.#recovers = false;
         if (this.#isClosed) return;
         for (const entry of request.result.sort((one, other) => one.at - other.at)) this.#recovered(entry);
       };

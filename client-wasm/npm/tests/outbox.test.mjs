@@ -232,6 +232,20 @@ test("a look that fails is no look", async (t) => {
   }
 });
 
+test("what is put meanwhile does not make it look again", async (t) => {
+  const box = load();
+  await settled();
+  const looks = [];
+  fails(t, IDBObjectStore.prototype, "getAll", Infinity, (real, self, args) => {
+    looks.push(args);
+    return real.apply(self, args);
+  });
+  box.recover();
+  for (const id of ["a", "b", "c"]) box.put(entry(id));
+  await settled();
+  assert.equal(looks.length, 1);
+});
+
 test("what is put while the browser has closed the database is stored when it is open again", async (t) => {
   const waited = pauses(t);
   let opened;
