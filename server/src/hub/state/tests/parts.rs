@@ -68,6 +68,9 @@ impl Read {
     }
 
     fn check(&self, state: &State, tail: usize) {
+        let spans = state.places.spans_from(Offset::ZERO);
+        let is_apart = |pair: &[(Offset, Offset)]| pair[1].1 < pair[0].0;
+        assert!(spans.windows(2).all(is_apart), "what is hidden stays short: {spans:?}");
         for from in (1..=tail + 1).map(offset) {
             assert_eq!(state.places.hides(from), self.hides(from), "hides {from}");
             let shown: Vec<_> = self.begun.range(..from).map(|(begun, _)| *begun).collect();
