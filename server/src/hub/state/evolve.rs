@@ -32,6 +32,11 @@ impl State {
             self.acts.insert(key, meta.offset, from, meta.json);
         }
         self.is_moved |= !matches!(event, Event::Delta(_) | Event::Data(_));
+        if let Some(run) = run_of(event).and_then(|run| self.runs.get_mut(run))
+            && let Owner::Grant(owner) = &mut run.owner
+        {
+            *owner = meta.grant;
+        }
         match event {
             Event::Message(message) => {
                 let replaced = message.replaces.as_ref().and_then(|id| self.messages.get(id));
@@ -125,5 +130,22 @@ impl State {
         {
             self.release_input(&id, now);
         }
+    }
+}
+
+/// The run that an event is a sign of life of.
+pub(super) fn run_of(event: &Event) -> Option<&Id> {
+    match event {
+        Event::Message(message) => message.run.as_ref(),
+        Event::RunStarted(started) => Some(&started.run),
+        Event::Delta(delta) => Some(&delta.run),
+        Event::Data(data) => data.run.as_ref(),
+        Event::RunSuspended(suspended) => Some(&suspended.run),
+        Event::RunResumed(_)
+        | Event::StopRequested(_)
+        | Event::Steer(_)
+        | Event::InputState(_)
+        | Event::RunEnded(_)
+        | Event::SessionUpdated(_) => None,
     }
 }

@@ -12,7 +12,7 @@ use durable_sessions_protocol::id::Id;
 use durable_sessions_protocol::offset::Offset;
 
 use super::acts::{self, Class, Known};
-use super::evolve::Meta;
+use super::evolve::{Meta, run_of};
 use super::producers::{Place, Recorded};
 use super::room;
 use super::rules::taken;
@@ -281,22 +281,6 @@ fn is_stop(event: &Event) -> bool {
     let interrupts = |message: &Message| message.if_running == Some(IfRunning::Interrupt);
     matches!(event, Event::StopRequested(_))
         || matches!(event, Event::Message(message) if interrupts(message))
-}
-
-fn run_of(event: &Event) -> Option<&Id> {
-    match event {
-        Event::Message(message) => message.run.as_ref(),
-        Event::RunStarted(started) => Some(&started.run),
-        Event::Delta(delta) => Some(&delta.run),
-        Event::Data(data) => data.run.as_ref(),
-        Event::RunSuspended(suspended) => Some(&suspended.run),
-        Event::RunResumed(_)
-        | Event::StopRequested(_)
-        | Event::Steer(_)
-        | Event::InputState(_)
-        | Event::RunEnded(_)
-        | Event::SessionUpdated(_) => None,
-    }
 }
 
 fn log_changed() -> Problem {

@@ -54,7 +54,7 @@ impl Run {
 /// Whose run it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Owner {
-    /// A producer in any epoch, named by the grant under which the run started.
+    /// A producer in any epoch, named by the grant under which the run was last written.
     Grant(u32),
     /// A principal who wrote without a producer.
     Principal(Principal),
@@ -86,13 +86,14 @@ impl State {
         }
     }
 
-    /// Over HTTP every append is a sign of life of all runs of its writer.
+    /// Over HTTP every append is a sign of life of all runs of its writer: of a producer those that
+    /// this epoch has written. What a process left behind does not live on by the next one's work.
     pub(super) fn renew_over_http(&mut self, writer: &Writer, grant: u32, now: u64) {
         if writer.connection.is_some() {
             return;
         }
         let is_its = |owner: &Owner| match owner {
-            Owner::Grant(owner) => grant != 0 && self.producers.is_same(*owner, grant),
+            Owner::Grant(owner) => *owner == grant,
             Owner::Principal(principal) => *principal == writer.principal,
         };
         let own: Vec<Id> = self

@@ -9,7 +9,7 @@ use durable_sessions_protocol::offset::Offset;
 use super::State;
 use super::acts::{self, Act, Class};
 use super::inputs::{Fate, Input, MessageInfo};
-use super::runs::{Lease, Run};
+use super::runs::{Lease, Owner, Run};
 use super::steers::Steer;
 
 /// What a publish may touch, as it was before.
@@ -26,7 +26,7 @@ pub(super) struct Trial {
     inputs: Vec<(Id, Option<Input>)>,
     runs: BTreeMap<Id, Option<Run>>,
     /// Of runs of which output changes nothing else, and they may have much to tell.
-    leases: Vec<(Id, Lease)>,
+    held: Vec<(Id, Owner, Lease)>,
     steers: Vec<(Id, Option<Steer>)>,
     asks: Vec<(Id, Option<Id>)>,
 }
@@ -43,7 +43,7 @@ impl Trial {
             messages: Vec::new(),
             inputs: Vec::new(),
             runs: BTreeMap::new(),
-            leases: Vec::new(),
+            held: Vec::new(),
             steers: Vec::new(),
             asks: Vec::new(),
         };
@@ -76,16 +76,16 @@ impl Trial {
     fn touch(&mut self, state: &State, event: &Event) {
         let (run, message, input) = match event {
             Event::Message(message) => {
-                self.keep_lease(state, message.run.as_ref());
+                self.keep_holder(state, message.run.as_ref());
                 (None, Some(&message.id), Some(&message.id))
             }
             Event::RunStarted(started) => (Some(&started.run), None, started.in_reply_to.as_ref()),
             Event::Delta(delta) => {
-                self.keep_lease(state, Some(&delta.run));
+                self.keep_holder(state, Some(&delta.run));
                 (None, Some(&delta.message), None)
             }
             Event::Data(data) => {
-                self.keep_lease(state, data.run.as_ref());
+                self.keep_holder(state, data.run.as_ref());
                 (None, data.message.as_ref(), None)
             }
             Event::RunEnded(ended) => {
@@ -120,9 +120,10 @@ impl Trial {
         self.inputs.extend(input.map(|id| (id.clone(), state.inputs.get(id).cloned())));
     }
 
-    fn keep_lease(&mut self, state: &State, run: Option<&Id>) {
-        let kept = run.and_then(|id| Some((id.clone(), state.runs.get(id)?.lease)));
-        self.leases.extend(kept);
+    fn keep_holder(&mut self, state: &State, run: Option<&Id>) {
+        if let Some((id, run)) = run.and_then(|id| state.runs.get_key_value(id)) {
+            self.held.push((id.clone(), run.owner.clone(), run.lease));
+        }
     }
 
     fn keep_steer(&mut self, state: &State, id: &Id) {
@@ -177,9 +178,9 @@ impl Trial {
                 state.inputs.insert(id, input);
             }
         }
-        for (id, lease) in self.leases {
+        for (id, owner, lease) in self.held {
             if let Some(run) = state.runs.get_mut(&id) {
-                run.lease = lease;
+                (run.owner, run.lease) = (owner, lease);
             }
         }
         for (id, before) in self.runs {

@@ -65,12 +65,18 @@ impl Model {
         self.leases.insert(run.to_owned(), lease);
     }
 
-    /// An append over HTTP is a sign of life of all runs of its writer.
+    /// An append over HTTP is a sign of life of all runs of its writer; of a producer, of those that
+    /// it has written in this epoch.
     pub(crate) fn renew_over_http(&mut self, who: &Who, producer: Option<&str>, now: u64) {
         if who.connection.is_some() {
             return;
         }
+        let epoch =
+            producer.map(|id| self.producers[&(who.principal.clone(), id.to_owned())].epoch);
         for run in self.view().open().filter(|run| owns(who, producer, run)) {
+            if epoch.is_some_and(|epoch| self.written_in.get(&run.id) != Some(&epoch)) {
+                continue;
+            }
             self.hold(&run.id, who, now);
         }
     }

@@ -40,6 +40,8 @@ pub(crate) struct Model {
     producers: BTreeMap<(String, String), Producer>,
     /// Of open runs.
     leases: BTreeMap<String, Lease>,
+    /// By run: the epoch of its producer that last wrote it.
+    written_in: BTreeMap<String, u64>,
     /// The view of these facts, once somebody asked.
     view: RefCell<Option<Rc<View>>>,
 }

@@ -223,6 +223,12 @@ impl Model {
         if kind == "message" && event["if_running"] == "interrupt" {
             self.interrupt(who, producer, event, now);
         }
+        if let (Some(id), Some(run)) = (producer, event["run"].as_str())
+            && matches!(kind, "run.started" | "message" | "delta" | "data" | "run.suspended")
+        {
+            let key = (who.principal.clone(), id.to_owned());
+            self.written_in.insert(run.to_owned(), self.producers[&key].epoch);
+        }
         let offset = self.write(Some(&who.principal), producer, event.clone(), now);
         match kind {
             "run.started" => {

@@ -62,6 +62,29 @@ fn a_run_that_no_connection_holds_is_its_producers_to_take_over() {
 }
 
 #[test]
+fn what_a_process_left_behind_does_not_live_on_by_the_next_ones_work() {
+    let mut bench = Bench::new();
+    let agent = writer("agent/a", None);
+    let start = |run: &str| format!(r#"{{"kind":"run.started","run":"{run}","agent":"a"}}"#);
+    let write =
+        |run: &str| format!(r#"{{"kind":"delta","run":"{run}","message":"{run}-m","text":"x"}}"#);
+    bench.publish(&agent, Some(("p", 1, 0)), &[&start("left"), &start("taken")]).unwrap();
+    // The next process takes one of them over, by writing to it, and not the other.
+    bench.publish(&agent, Some(("p", 2, 0)), &[&start("new"), &write("taken")]).unwrap();
+    let wrong = r#"{"kind":"delta","run":"x","message":"x","text":"x"}"#;
+    bench.publish(&agent, Some(("p", 2, 1)), &[&write("left"), wrong]).unwrap_err();
+    bench.kill();
+    for seq in 2..6 {
+        bench.pass(LEASE_MS / 3);
+        bench.publish(&agent, Some(("p", 2, seq)), &[&write("new")]).unwrap();
+    }
+    let ended: Vec<_> =
+        bench.log().iter().filter(|event| event.contains("run.ended")).cloned().collect();
+    assert_eq!(ended.len(), 1, "{ended:?}");
+    assert!(ended[0].contains("left") && ended[0].contains("lost"), "{ended:?}");
+}
+
+#[test]
 fn a_refused_publish_is_no_sign_of_life_whatever_it_begins_with() {
     let mut bench = Bench::new();
     let agent = writer("agent/a", None);
