@@ -132,7 +132,7 @@ impl Draft {
         if let Some(name) = fields.stamp() {
             return Err(invalid(format!("`{name}` is the server's to set: leave it out")));
         }
-        let event = fields.into_event()?;
+        let event = fields.into_written()?;
         Ok(Self { event, json })
     }
 }

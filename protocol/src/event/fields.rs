@@ -132,12 +132,22 @@ impl<'a> Fields<'a> {
         Ok(read::<Option<Principal>>("from", self.from)?.flatten())
     }
 
+    /// The event as a client may write it. A log may hold what is asked of a writer only here.
+    pub(super) fn into_written(self) -> Result<Event, Problem> {
+        let says_nothing = self.says_nothing();
+        let event = self.into_event()?;
+        if says_nothing && matches!(event, Event::Steer(_)) {
+            return Err(missing("steer", "text` or `parts"));
+        }
+        Ok(event)
+    }
+
     pub(super) fn into_event(self) -> Result<Event, Problem> {
         let kind = self.kind.as_deref().ok_or_else(|| invalid("the event has no `kind`"))?;
         Ok(match kind {
             "message" => {
                 one_content(kind, self.text, self.parts)?;
-                if self.text.is_none() && self.parts.is_none() && self.data.is_none() {
+                if self.says_nothing() {
                     return Err(missing(kind, "text` or `parts"));
                 }
                 Event::Message(Message {
@@ -216,6 +226,7 @@ impl<'a> Fields<'a> {
                     run: need(kind, "run", self.run)?,
                     text: read("text", self.text)?,
                     parts: parts(self.parts)?,
+                    data: json(self.data),
                 })
             }
             "input.state" => Event::InputState(InputState {
@@ -241,6 +252,11 @@ impl<'a> Fields<'a> {
                 ));
             }
         })
+    }
+
+    /// Whether there is nothing in it for whoever it is addressed to.
+    fn says_nothing(&self) -> bool {
+        self.text.is_none() && self.parts.is_none() && self.data.is_none()
     }
 }
 

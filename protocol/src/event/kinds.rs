@@ -155,6 +155,9 @@ kinds! {
         /// An array of the app's parts.
         #[serde(skip_serializing_if = "Option::is_none")]
         parts: Option<Json>,
+        /// The app's own JSON.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        data: Option<Json>,
     }
     /// Fields of `input.state`.
     InputState {

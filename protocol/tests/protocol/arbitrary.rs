@@ -179,10 +179,17 @@ fn stop() -> impl Strategy<Value = StopRequested> {
 
 fn steer() -> impl Strategy<Value = Steer> {
     let content = prop_oneof![
-        any::<String>().prop_map(|text| (Some(text), None)),
-        parts().prop_map(|parts| (None, Some(parts))),
+        (any::<String>(), option::of(json())).prop_map(|(text, data)| (Some(text), None, data)),
+        (parts(), option::of(json())).prop_map(|(parts, data)| (None, Some(parts), data)),
+        json().prop_map(|data| (None, None, Some(data))),
     ];
-    (id(), id(), content).prop_map(|(id, run, (text, parts))| Steer { id, run, text, parts })
+    (id(), id(), content).prop_map(|(id, run, (text, parts, data))| Steer {
+        id,
+        run,
+        text,
+        parts,
+        data,
+    })
 }
 
 fn fate() -> impl Strategy<Value = InputFate> {

@@ -197,6 +197,7 @@ fn typed() -> Vec<Event> {
             run: id("r1"),
             text: Some("in euro please".to_owned()),
             parts: None,
+            data: None,
         }),
         Event::InputState(InputState { id: id("m1"), state: InputFate::Used }),
         Event::RunEnded(RunEnded {
@@ -235,6 +236,12 @@ fn an_event_without_its_stamps_is_no_stored_one() {
     ] {
         assert_eq!(Stored::parse(text).unwrap_err().code, ErrorCode::Invalid, "{text}");
     }
+}
+
+#[test]
+fn a_log_with_a_steer_that_says_nothing_is_read() {
+    let text = r#"{"offset":1,"at":1,"kind":"steer","id":"t","run":"r"}"#;
+    assert_eq!(Stored::parse(text).unwrap().event.kind(), "steer");
 }
 
 // DS-2.6
