@@ -235,6 +235,14 @@ impl State {
         }
     }
 
+    /// Whether it is known what became of a publish.
+    pub(super) fn is_recorded(&self, writer: &Writer, producer: &ProducerSeq) -> bool {
+        let key = (writer.principal.clone(), producer.id.clone());
+        let current = self.producers.current.get(&key).filter(|it| it.epoch == producer.epoch);
+        let outcomes = current.and_then(|it| self.producers.outcomes.get(&it.grant));
+        outcomes.is_some_and(|outcomes| producer.seq < outcomes.next_seq)
+    }
+
     fn place_in(&mut self, grant: u32, producer: &ProducerSeq) -> Result<Place, Problem> {
         let outcomes = self.producers.outcomes(grant);
         if producer.seq == outcomes.next_seq {

@@ -40,6 +40,13 @@ impl State {
         let Some(producer) = &publish.producer else {
             return self.publish_act(&publish.writer, publish.drafts?, now);
         };
+        // Room comes before the sequence number, and uses none up; but what was admitted is answered.
+        if let Ok(drafts) = &publish.drafts
+            && let Err(full) = self.check_room(drafts)
+            && !self.is_recorded(&publish.writer, producer)
+        {
+            return Err(full.into());
+        }
         let stream = match self.place(&publish.writer, producer, publish.declare_epoch)? {
             Place::Next { grant } => Stream { grant, seq: producer.seq },
             Place::Recorded(Recorded::Refused(refusal)) => return Err(refusal),
@@ -48,10 +55,6 @@ impl State {
                 return Ok(Published { first, last, duplicate: true, receipt });
             }
         };
-        if let Ok(drafts) = &publish.drafts {
-            // Not recorded: the same publish is welcome once there is room.
-            self.check_room(drafts)?;
-        }
         let admitted = publish
             .drafts
             .and_then(|drafts| self.publish_all(&publish.writer, stream, drafts, now));
@@ -130,7 +133,7 @@ impl State {
                 Err(invalid("a `stop.requested`, or a message that interrupts, travels alone")
                     .into())
             } else {
-                self.check_taken(&draft.event)
+                self.check_taken(writer, &draft)
                     .map_err(Refusal::from)
                     .and_then(|()| self.publish_one(writer, stream, draft, now))
             };
@@ -150,19 +153,19 @@ impl State {
         published.ok_or_else(|| invalid("a publish without events").into())
     }
 
-    fn check_taken(&self, event: &Event) -> Result<(), Problem> {
+    fn check_taken(&self, writer: &Writer, draft: &Draft) -> Result<(), Problem> {
         // Ends, fates and answers are judged by the run's, the input's and the ask's state.
-        match acts::key(event) {
-            Some(key)
-                if self.acts.is_taken(&key)
-                    && !matches!(
-                        event,
-                        Event::RunEnded(_) | Event::InputState(_) | Event::RunResumed(_)
-                    ) =>
-            {
-                Err(taken(&key.1))
-            }
-            _ => Ok(()),
+        if matches!(draft.event, Event::RunEnded(_) | Event::InputState(_) | Event::RunResumed(_)) {
+            return Ok(());
+        }
+        let Some(key) = acts::key(&draft.event) else { return Ok(()) };
+        match self.acts.known(&key, &writer.principal, &draft.json) {
+            Known::No => Ok(()),
+            Known::Same(offset) => Err(Problem::new(
+                ErrorCode::IdConflict,
+                format!("{:?} stands in the log already, at offset {offset}: go on", key.1),
+            )),
+            Known::Other => Err(taken(&key.1)),
         }
     }
 

@@ -58,6 +58,14 @@ impl Model {
             return self.publish_act(who, &publishing.events, now);
         };
         let key = (who.principal.clone(), place.producer.clone());
+        let is_recorded = self.producers.get(&key).is_some_and(|known| {
+            known.epoch == place.epoch && place.seq < known.outcomes.len() as u64
+        });
+        // What cannot be read is refused for good.
+        let is_read = !publishing.events.iter().any(is_malformed);
+        if is_read && !is_recorded && self.is_full(&publishing.events) {
+            return Err(vec![RateLimited]);
+        }
         match self.producers.get(&key) {
             Some(known) if place.epoch < known.epoch => return Err(vec![Fenced]),
             Some(known) if place.epoch == known.epoch => {
@@ -77,11 +85,6 @@ impl Model {
                 let fresh = Producer { epoch: place.epoch, outcomes: Vec::new(), holder: None };
                 self.producers.insert(key.clone(), fresh);
             }
-        }
-        // What cannot be read is refused for good.
-        let is_read = !publishing.events.iter().any(is_malformed);
-        if is_read && self.is_full(&publishing.events) {
-            return Err(vec![RateLimited]);
         }
         let before = self.clone();
         let answer = self.publish_all(who, &place.producer, &publishing.events, now);

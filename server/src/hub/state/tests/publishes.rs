@@ -27,6 +27,21 @@ fn the_same_act_is_answered_with_its_first_offset_also_after_a_restart() {
     assert_eq!(code(bench.act("user/bob", HELLO)), ErrorCode::IdConflict);
 }
 
+// DS-4.3
+#[test]
+fn a_producer_that_writes_an_act_anew_is_told_where_it_stands() {
+    let mut bench = Bench::new();
+    let user = writer("user/ann", None);
+    bench.publish(&user, Some(("p", 0, 0)), &[HELLO]).unwrap();
+    // The next process does not know what the one before has written.
+    let again = bench.publish(&user, Some(("p", 1, 0)), &[HELLO]).unwrap_err();
+    assert_eq!(again.problem.code, ErrorCode::IdConflict);
+    assert!(again.problem.to_string().contains("offset 1"), "{}", again.problem);
+    let other = r#"{"kind":"message","id":"m1","role":"user","text":"ho"}"#;
+    let other = bench.publish(&user, Some(("p", 1, 1)), &[other]).unwrap_err();
+    assert!(other.problem.to_string().contains("something else"), "{}", other.problem);
+}
+
 // DS-4.2
 #[test]
 fn without_a_producer_only_data_may_lack_an_id() {
