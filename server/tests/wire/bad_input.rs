@@ -336,6 +336,12 @@ async fn every_bad_request_has_its_status_and_code() {
         ("a duplicate key", post(r#"{"kind":"data","name":"n","name":"n"}"#), 400, "invalid"),
         ("a forged from", post(r#"{"kind":"data","name":"n","from":null}"#), 400, "invalid"),
         (
+            "a steer that says nothing",
+            post(r#"{"kind":"steer","id":"s","run":"r"}"#),
+            400,
+            "invalid",
+        ),
+        (
             "a steer of an unknown run",
             post(r#"{"kind":"steer","id":"s","run":"no","text":"x"}"#)
                 .header("session-as", "agent/a"),
