@@ -24,6 +24,7 @@ mod shutdown;
 mod socket;
 mod sse;
 mod static_files;
+mod stop;
 mod store_failure;
 mod support;
 mod unload;
