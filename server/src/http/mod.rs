@@ -11,6 +11,7 @@ mod listen;
 mod ops;
 mod problem;
 mod request;
+mod session_log;
 mod sessions;
 mod socket;
 mod sse;
@@ -116,18 +117,10 @@ fn retry_after_ms() -> u64 {
 
 /// All routes.
 pub(crate) fn router(app: App) -> Router {
-    let events = get(events::read)
-        .head(events::metadata)
-        .post(append::append)
-        .put(problem::not_supported)
-        .delete(problem::not_supported);
     Router::new()
+        .merge(of_one_session(&app))
         .route("/v1/connect", get(connect::connect))
         .route("/v1/sessions", get(sessions::list))
-        .route("/v1/sessions/{id}", get(sessions::describe))
-        .route("/v1/sessions/{id}/events", events)
-        .route("/v1/sessions/{id}/stop", post(stop::stop))
-        .route("/v1/sessions/{id}/transcript", get(transcript::transcript))
         .route("/v1/agents/{agent}/next", post(agents::next))
         .route("/healthz", get(ops::healthz))
         .route("/readyz", get(ops::readyz))
@@ -136,4 +129,20 @@ pub(crate) fn router(app: App) -> Router {
         .method_not_allowed_fallback(problem::method_not_allowed)
         .layer(axum::middleware::from_fn_with_state(app.clone(), border::guard))
         .with_state(app)
+}
+
+/// The routes whose path names a session.
+fn of_one_session(app: &App) -> Router<App> {
+    let events = get(events::read)
+        .head(events::metadata)
+        .post(append::append)
+        .put(problem::not_supported)
+        .delete(problem::not_supported);
+    Router::new()
+        .route("/v1/sessions/{id}", get(sessions::describe))
+        .route("/v1/sessions/{id}/events", events)
+        .route("/v1/sessions/{id}/stop", post(stop::stop))
+        .route("/v1/sessions/{id}/transcript", get(transcript::transcript))
+        .method_not_allowed_fallback(problem::method_not_allowed)
+        .layer(axum::middleware::from_fn_with_state(app.clone(), session_log::tell))
 }

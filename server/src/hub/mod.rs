@@ -161,15 +161,19 @@ impl Hub {
         }
     }
 
+    /// The log of a session that has events. The session is not started for it.
+    pub async fn log_of(&self, id: &SessionId) -> Result<Option<LogId>, Problem> {
+        if let Some(session) = self.live(id).filter(|session| session.tail() > Offset::ZERO) {
+            return Ok(Some(session.log().clone()));
+        }
+        let meta = self.0.store.meta(id).await;
+        let meta = meta.map_err(|error| unavailable(&error.to_string()))?;
+        Ok(meta.filter(|meta| meta.tail > Offset::ZERO).map(|meta| meta.log))
+    }
+
     /// The session, unless it has no event: a log with nothing but producers' places is none yet.
     pub async fn existing(&self, id: &SessionId) -> Result<Session, Problem> {
-        let mut has_events = self.live(id).is_some_and(|session| session.tail() > Offset::ZERO);
-        if !has_events {
-            let meta = self.0.store.meta(id).await;
-            let meta = meta.map_err(|error| unavailable(&error.to_string()))?;
-            has_events = meta.is_some_and(|meta| meta.tail > Offset::ZERO);
-        }
-        if !has_events {
+        if self.log_of(id).await?.is_none() {
             return Err(Problem::new(
                 ErrorCode::NotFound,
                 format!("there is no session {id}: it begins with its first event"),

@@ -20,6 +20,7 @@ mod merge;
 mod next;
 mod presence;
 mod safety;
+mod session_log;
 mod shutdown;
 mod socket;
 mod sse;
