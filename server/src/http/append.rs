@@ -98,7 +98,8 @@ fn appended(session: &Session, producer: Option<&ProducerSeq>, published: &Publi
     }
     if let Some(ProducerSeq { epoch, seq, .. }) = producer {
         headers.insert(PRODUCER_EPOCH, (*epoch).into());
-        headers.insert(PRODUCER_SEQ, (*seq).into());
+        // Durable Streams tells a writer that was cut off how far it had come.
+        headers.insert(PRODUCER_SEQ, published.accepted_seq.unwrap_or(*seq).into());
     }
     response
 }

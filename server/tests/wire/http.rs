@@ -84,6 +84,7 @@ async fn a_producer_is_told_new_from_duplicate_from_gap_from_fenced() {
     let again = publish("1", "0").await;
     assert_eq!(again.status, 204);
     assert_eq!(again.header("stream-next-offset"), "00000000000000000002");
+    assert_eq!((again.header("producer-epoch"), again.header("producer-seq")), ("1", "0"));
     let gap = publish("1", "5").await;
     assert_eq!((gap.status.as_u16(), gap.problem().as_str()), (409, "sequence_gap"));
     assert_eq!(gap.header("producer-expected-seq"), "1");
@@ -92,6 +93,35 @@ async fn a_producer_is_told_new_from_duplicate_from_gap_from_fenced() {
     let fenced = publish("1", "1").await;
     assert_eq!((fenced.status.as_u16(), fenced.problem().as_str()), (403, "fenced"));
     assert_eq!(fenced.header("producer-epoch"), "2");
+}
+
+// DS-11.8
+#[tokio::test]
+async fn a_duplicate_is_told_how_far_its_producer_has_come() {
+    let server = TestServer::start(&[]).await;
+    let publish = async |seq: &str, run: &str| {
+        let started = json!({"kind": "run.started", "run": run, "agent": "a"});
+        Request::post(EVENTS, &started)
+            .header("session-as", "agent/a")
+            .header("producer-id", "p")
+            .header("producer-epoch", "4")
+            .header("producer-seq", seq)
+            .send(server.address)
+            .await
+    };
+    // A run starts once; the refusal uses its number up, but is not accepted.
+    for (seq, run, status) in
+        [("0", "r0", 200), ("1", "r1", 200), ("2", "r2", 200), ("3", "r0", 422)]
+    {
+        assert_eq!(publish(seq, run).await.status, status, "{seq}");
+    }
+    for (seq, run) in [("0", "r0"), ("1", "r1"), ("2", "r2")] {
+        let again = publish(seq, run).await;
+        assert_eq!(again.status, 204);
+        assert_eq!((again.header("producer-epoch"), again.header("producer-seq")), ("4", "2"));
+        let offset = seq.parse::<u64>().unwrap() + 1;
+        assert_eq!(again.header("stream-next-offset"), format!("{offset:020}"));
+    }
 }
 
 #[tokio::test]

@@ -101,6 +101,11 @@ impl Outcomes {
         self.refused.insert(seq, refusal);
     }
 
+    /// The highest sequence number that was accepted.
+    fn accepted_seq(&self) -> Option<u64> {
+        self.accepted.last().map(|span| span.seq + span.publishes - 1)
+    }
+
     fn recorded(&self, seq: u64) -> Option<Recorded> {
         if let Some(refusal) = self.refused.get(&seq) {
             return Some(Recorded::Refused(refusal.clone()));
@@ -237,10 +242,19 @@ impl State {
 
     /// Whether it is known what became of a publish.
     pub(super) fn is_recorded(&self, writer: &Writer, producer: &ProducerSeq) -> bool {
+        let outcomes = self.known_outcomes(writer, producer);
+        outcomes.is_some_and(|outcomes| producer.seq < outcomes.next_seq)
+    }
+
+    /// The highest sequence number of a producer's epoch that was accepted.
+    pub(super) fn accepted_seq(&self, writer: &Writer, producer: &ProducerSeq) -> Option<u64> {
+        self.known_outcomes(writer, producer)?.accepted_seq()
+    }
+
+    fn known_outcomes(&self, writer: &Writer, producer: &ProducerSeq) -> Option<&Outcomes> {
         let key = (writer.principal.clone(), producer.id.clone());
         let current = self.producers.current.get(&key).filter(|it| it.epoch == producer.epoch);
-        let outcomes = current.and_then(|it| self.producers.outcomes.get(&it.grant));
-        outcomes.is_some_and(|outcomes| producer.seq < outcomes.next_seq)
+        self.producers.outcomes.get(&current?.grant)
     }
 
     fn place_in(&mut self, grant: u32, producer: &ProducerSeq) -> Result<Place, Problem> {

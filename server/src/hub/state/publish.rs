@@ -52,14 +52,16 @@ impl State {
             Place::Recorded(Recorded::Refused(refusal)) => return Err(refusal),
             Place::Recorded(Recorded::Accepted { first, last }) => {
                 let receipt = self.receipt_at(first);
-                return Ok(Published { first, last, duplicate: true, receipt });
+                let accepted_seq = self.accepted_seq(&publish.writer, producer);
+                return Ok(Published { first, last, duplicate: true, receipt, accepted_seq });
             }
         };
         let admitted = publish
             .drafts
             .and_then(|drafts| self.publish_all(&publish.writer, stream, drafts, now));
         match admitted {
-            Ok(published) => {
+            Ok(mut published) => {
+                published.accepted_seq = Some(stream.seq);
                 let outcomes = self.producers.outcomes(stream.grant);
                 outcomes.accept(stream.seq, published.first, published.last);
                 self.renew_over_http(&publish.writer, stream.grant, now);
@@ -98,7 +100,7 @@ impl State {
         match self.acts.known(&key, &writer.principal, &draft.json) {
             Known::Same(offset) => {
                 let receipt = self.receipt_at(offset);
-                Ok(Published { first: offset, last: offset, duplicate: true, receipt })
+                Ok(Published::one(offset, true, receipt))
             }
             Known::Other => {
                 if let Event::RunResumed(resumed) = &draft.event {
@@ -206,7 +208,7 @@ impl State {
         if let Event::Message(message) = &draft.event {
             self.cancel_replaced(message, now);
         }
-        Ok(Published { first: offset, last: offset, duplicate: false, receipt: None })
+        Ok(Published::one(offset, false, None))
     }
 
     fn publish_stop(
@@ -220,8 +222,8 @@ impl State {
         let plan = self.plan_stop(stop)?;
         let offset = self.push(Some(from), stream, draft, Some(&plan.runs), now);
         self.finish_stop(&plan, now);
-        let receipt = Some(StopReceipt { id: stop.id.clone(), offset, runs: plan.runs });
-        Ok(Published { first: offset, last: offset, duplicate: false, receipt })
+        let receipt = StopReceipt { id: stop.id.clone(), offset, runs: plan.runs };
+        Ok(Published::one(offset, false, Some(receipt)))
     }
 
     /// A message that interrupts stops its agent's work before it enters the log.
