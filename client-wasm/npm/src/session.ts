@@ -122,11 +122,15 @@ export class SessionObject<A extends App = App> implements Session<A> {
   stop(target?: StopTarget): Promise<StopReceipt> {
     const id = randomId();
     const { run, message, cascade }: { run?: string; message?: string; cascade?: boolean } = target ?? {};
-    return this.#act(id, () => ({
-      body: "",
-      show: () => this.#transcript.stopping(id, target),
-      hand: (raw) => raw({ type: "stop", session: this.id, id, run, message, only: cascade === false }),
-    }), ({ offset, runs }) => ({ id, offset, ended: (signal) => this.#ended(runs, signal) }));
+    return this.#act(id, () => {
+      // A mistake must not stop everything.
+      if (target !== undefined && (run ?? message) == null) throw failure("invalid", "a stop names a run or a message");
+      return {
+        body: "",
+        show: () => this.#transcript.stopping(id, target),
+        hand: (raw) => raw({ type: "stop", session: this.id, id, run, message, only: cascade === false }),
+      };
+    }, ({ offset, runs }) => ({ id, offset, ended: (signal) => this.#ended(runs, signal) }));
   }
 
   publish<K extends DataName<A>>(name: K, data: DataOf<A, K>): Promise<Ack> {

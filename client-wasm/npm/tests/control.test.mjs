@@ -59,6 +59,18 @@ test("a stop without cascade shows its run alone stopping, and says so to the se
   assert.deepEqual(stop, { kind: "stop.requested", run: "r2", cascade: false });
 });
 
+test("a stop whose target names neither a run nor a message is refused, and stops nothing", async (t) => {
+  const { server, session } = await live(t);
+  tree(server);
+  server.answer(false);
+  for (const target of ["r1", {}, { run: undefined }, { message: null }, { cascade: false }, null]) {
+    const stopped = session.stop(target);
+    assert.deepEqual(states(session), { r1: "running", r2: "running", r3: "running", r4: "running" });
+    await assert.rejects(stopped, { code: "invalid" });
+  }
+  assert.deepEqual(sent(server), []);
+});
+
 test("a stop of a message is of the run that took it, and of an answer of the run that writes it", async (t) => {
   const { server, session } = await live(t);
   tree(server);
