@@ -102,11 +102,14 @@ export function fakeServer() {
   };
 }
 
+/** How long anything may take, also on a machine that is busy with something else. */
+const PATIENCE_MS = 20_000;
+
 /** Waits until something holds, and says what did not. */
 export async function until(holds, what = String(holds)) {
-  for (let turn = 0; turn < 500; turn++) {
-    if (await holds()) return;
+  const deadline = performance.now() + PATIENCE_MS;
+  while (!(await holds())) {
+    if (performance.now() > deadline) throw new Error(`it never came to this: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
-  throw new Error(`it never came to this: ${what}`);
 }
