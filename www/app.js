@@ -123,7 +123,7 @@ function show() {
   const transcript = session.transcript();
   const loading = session.status === "loading";
   elements.loading.hidden = !loading;
-  const begun = transcript.messages.length > 0 || transcript.active.length > 0;
+  const begun = transcript.messages.length > 0 || transcript.runs.length > 0;
   elements.empty.hidden = loading || begun || session.status === "closed";
   timeline.show(transcript);
   elements["stop-all"].hidden = transcript.active.length === 0;

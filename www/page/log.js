@@ -13,12 +13,13 @@ export function followLog(session) {
   });
   session.on("event", (event) => {
     const { kind, id, run, to, state, message } = event;
+    const isWords = kind === "delta" || kind === "data";
     if (kind === "message" && run !== undefined) {
       if (typeof to === "string") log.tasks.set(id, { to, state: "waiting" });
       else log.spoken.add(run);
     } else if (kind === "input.state" && state !== "used" && log.tasks.has(id)) {
       log.tasks.set(id, { ...log.tasks.get(id), state });
-    } else if (run !== undefined && message !== undefined) {
+    } else if (isWords && run != null && message != null) {
       log.spoken.add(run);
     }
   });

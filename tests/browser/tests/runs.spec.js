@@ -86,6 +86,27 @@ test("a run that ends without a word leaves a line with its outcome, behind what
   await expect.poll(shown).toEqual(expected);
 });
 
+test("a run that had no input and ended without a word stands alone on the page", async ({ chat, server }) => {
+  const by = writer(server, chat.session, "quiet");
+  await by({ kind: "run.started", run: "r1", agent: "quiet", lease_ms: 60_000 });
+  await by({ kind: "run.ended", run: "r1", outcome: "completed" });
+  await chat.open();
+  await expect(runOf(chat, "r1").locator(".entry-note")).toHaveText("Finished without a word");
+  await expect(chat.page.locator("#empty")).toBeHidden();
+});
+
+test("what is no word of a run leaves the line with its outcome, whatever fields it has", async ({ chat, server }) => {
+  const by = writer(server, chat.session, "quiet");
+  await by({ kind: "run.started", run: "r1", agent: "quiet", lease_ms: 60_000 });
+  await by({ kind: "run.ended", run: "r1", outcome: "completed", message: "all is well" });
+  await by({ kind: "run.started", run: "r2", agent: "quiet", lease_ms: 60_000 });
+  await server.append(chat.session, "user/anonymous", { kind: "stop.requested", id: "s1", run: "r2", message: null });
+  await by({ kind: "run.ended", run: "r2", outcome: "stopped" });
+  await chat.open();
+  await expect(runOf(chat, "r1").locator(".entry-note")).toHaveText("Finished without a word");
+  await expect(runOf(chat, "r2").locator(".entry-note")).toHaveText("Stopped");
+});
+
 test("a run whose words or question an edit took away is not said to have had none", async ({ chat, server }) => {
   const by = writer(server, chat.session, "quiet");
   const say = (id, fields) => server.append(chat.session, "user/anonymous", { kind: "message", id, role: "user", text: id, ...fields });
