@@ -85,7 +85,8 @@ export interface HistoryOptions {
 export interface AskOptions {
   /**
    * How long the answer may take: 1,000 to 2,592,000,000 ms (30 days), the default is 24 h. Then the run ends
-   * `lost`: its signal aborts, what it awaits rejects as after a stop, and its input is offered again.
+   * `lost`: its signal aborts, and what it awaits rejects as after a stop. Its input is offered again, or has
+   * `expired` after the third time. One that {@link AgentRun.child} made has none: what its parent awaits rejects.
    */
   expiresMs?: number;
 }
