@@ -7,7 +7,7 @@ use std::sync::Arc;
 use durable_sessions_client::core::Status;
 use durable_sessions_client::native::{Client, ConnectionState, Options, Serve, Worker};
 use durable_sessions_protocol::id::Id;
-use futures_util::future::{join_all, select_all, try_join_all};
+use futures_util::future::{join_all, select_all};
 
 use crate::agents::{Desk, Pen, work};
 
@@ -50,7 +50,13 @@ impl Staff {
 
     /// Waits until the server has greeted each of them; one that it refuses is the error.
     pub(crate) async fn live(&self) -> Result<(), Refusal> {
-        try_join_all(self.members.iter().map(Member::live)).await.map(drop)
+        let greeted = join_all(self.members.iter().map(Member::greeted));
+        tokio::select! {
+            biased;
+            // Also of one that was greeted, while others still connect.
+            refusal = self.refused() => Err(refusal),
+            _ = greeted => Ok(()),
+        }
     }
 
     /// Waits until the server refuses one of them.
@@ -85,12 +91,8 @@ impl Member {
         Ok(Self { name: name.to_owned(), client, worker })
     }
 
-    async fn live(&self) -> Result<(), Refusal> {
-        let reached = self.reach(|status| matches!(status, Status::Live | Status::Closed)).await;
-        match reached {
-            Some(state) if state.status == Status::Live => Ok(()),
-            closed => Err(self.refusal(closed)),
-        }
+    async fn greeted(&self) {
+        self.reach(|status| status == Status::Live).await;
     }
 
     async fn refused(&self) -> Refusal {

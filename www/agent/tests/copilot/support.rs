@@ -1,6 +1,7 @@
 //! A server in this process, the agents in one of their own, and someone who types.
 
 use std::collections::BTreeSet;
+use std::env;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -308,13 +309,22 @@ async fn serve() -> String {
     url
 }
 
-async fn start(url: &str, tokens_per_second: u32, environment: &[(String, String)]) -> Child {
+/// The program, which heeds only what a test says: nothing of this shell's.
+pub(crate) fn program(url: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_durable-sessions-demo-agent"));
-    command.args(["--server", url, "--tokens-per-second", &tokens_per_second.to_string()]);
-    // Only what the test says: nothing of this shell's.
-    for name in ["OPENAI_BASE_URL", "OPENAI_API_KEY", "OPENAI_MODEL"] {
-        command.env_remove(name);
+    command.args(["--server", url]);
+    for (name, _) in env::vars_os() {
+        let name = name.to_string_lossy();
+        if name.starts_with("OPENAI_") || name.starts_with("DURABLE_SESSIONS_") {
+            command.env_remove(&*name);
+        }
     }
+    command
+}
+
+async fn start(url: &str, tokens_per_second: u32, environment: &[(String, String)]) -> Child {
+    let mut command = program(url);
+    command.args(["--tokens-per-second", &tokens_per_second.to_string()]);
     command.envs(environment.iter().map(|(name, value)| (name, value)));
     let mut child = command.stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
