@@ -66,9 +66,9 @@ impl Place {
         let stopped = http::post(self.address(), &path, &[], &body).await.expect("an answer");
         let receipt = stopped.json();
         assert_eq!(stopped.status, 202, "{receipt}");
-        let runs = receipt["runs"].as_array().into_iter().flatten();
-        let runs = runs.filter_map(Value::as_str).map(str::to_owned).collect();
-        (receipt["offset"].as_u64().unwrap_or_default(), runs)
+        let runs = receipt["runs"].as_array().expect("the runs that the stop fenced").iter();
+        let runs = runs.map(|run| run.as_str().expect("a run's id").to_owned()).collect();
+        (receipt["offset"].as_u64().expect("the stop's offset"), runs)
     }
 
     /// A user's view of the session.

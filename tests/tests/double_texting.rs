@@ -20,7 +20,7 @@ async fn a_user(place: &Place) -> Socket {
     Socket::hello(place.address(), "user/ada").await.unwrap()
 }
 
-/// A connection that waits for work and takes none by itplace.
+/// A connection that waits for work and takes none by itself.
 async fn a_worker(place: &Place) -> Socket {
     let mut socket = Socket::hello(place.address(), "agent/assistant").await.unwrap();
     let serve = json!({"type": "serve", "request": 1, "agent": "assistant", "slots": 8});
