@@ -41,8 +41,9 @@ async fn main() -> Result<(), Failure> {
                 this.arg(&directory).args([sessions, deltas, step]);
                 if this.status()?.success() { Ok(()) } else { Err("a step failed".into()) }
             });
-            std::fs::remove_dir_all(&directory)?;
-            result
+            // A step that failed may have left nothing to remove, and is what there is to tell.
+            let removed = std::fs::remove_dir_all(&directory);
+            result.and(removed.map_err(Failure::from))
         }
     }
 }
