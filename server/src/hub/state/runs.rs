@@ -86,15 +86,16 @@ impl State {
         }
     }
 
-    /// Over HTTP every append is a sign of life of all runs of its writer: of a producer those that
-    /// this epoch has written. What a process left behind does not live on by the next one's work.
+    /// Over HTTP every append is a sign of life of its writer's other runs: without a producer, of
+    /// those that were started without one; of a producer, of those that this epoch has written. What
+    /// a process left behind does not live on by another one's work.
     pub(super) fn renew_over_http(&mut self, writer: &Writer, grant: u32, now: u64) {
         if writer.connection.is_some() {
             return;
         }
         let is_its = |owner: &Owner| match owner {
             Owner::Grant(owner) => *owner == grant,
-            Owner::Principal(principal) => *principal == writer.principal,
+            Owner::Principal(principal) => grant == 0 && *principal == writer.principal,
         };
         let own: Vec<Id> = self
             .open

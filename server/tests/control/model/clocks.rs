@@ -3,7 +3,6 @@
 use serde_json::{Value, json};
 
 use super::Model;
-use super::rules::owns;
 use super::view::{Fact, Fate, View};
 use crate::call::Who;
 
@@ -65,15 +64,17 @@ impl Model {
         self.leases.insert(run.to_owned(), lease);
     }
 
-    /// An append over HTTP is a sign of life of all runs of its writer; of a producer, of those that
-    /// it has written in this epoch.
+    /// An append over HTTP is a sign of life of its writer's runs: without a producer, of those that
+    /// were started without one; of a producer, of its own that it has written in this epoch.
     pub(crate) fn renew_over_http(&mut self, who: &Who, producer: Option<&str>, now: u64) {
         if who.connection.is_some() {
             return;
         }
         let epoch =
             producer.map(|id| self.producers[&(who.principal.clone(), id.to_owned())].epoch);
-        for run in self.view().open().filter(|run| owns(who, producer, run)) {
+        let view = self.view();
+        let own = view.open().filter(|run| run.principal == who.principal);
+        for run in own.filter(|run| run.producer.as_deref() == producer) {
             if epoch.is_some_and(|epoch| self.written_in.get(&run.id) != Some(&epoch)) {
                 continue;
             }

@@ -63,6 +63,15 @@ fn a_run_that_no_connection_holds_is_its_producers_to_take_over() {
 
 #[test]
 fn what_a_process_left_behind_does_not_live_on_by_the_next_ones_work() {
+    left_behind(false);
+}
+
+#[test]
+fn what_a_process_left_behind_does_not_live_on_by_the_next_ones_work_through_a_restart() {
+    left_behind(true);
+}
+
+fn left_behind(restarts: bool) {
     let mut bench = Bench::new();
     let agent = writer("agent/a", None);
     let start = |run: &str| format!(r#"{{"kind":"run.started","run":"{run}","agent":"a"}}"#);
@@ -73,7 +82,9 @@ fn what_a_process_left_behind_does_not_live_on_by_the_next_ones_work() {
     bench.publish(&agent, Some(("p", 2, 0)), &[&start("new"), &write("taken")]).unwrap();
     let wrong = r#"{"kind":"delta","run":"x","message":"x","text":"x"}"#;
     bench.publish(&agent, Some(("p", 2, 1)), &[&write("left"), wrong]).unwrap_err();
-    bench.kill();
+    if restarts {
+        bench.kill();
+    }
     for seq in 2..6 {
         bench.pass(LEASE_MS / 3);
         bench.publish(&agent, Some(("p", 2, seq)), &[&write("new")]).unwrap();
@@ -82,6 +93,26 @@ fn what_a_process_left_behind_does_not_live_on_by_the_next_ones_work() {
         bench.log().iter().filter(|event| event.contains("run.ended")).cloned().collect();
     assert_eq!(ended.len(), 1, "{ended:?}");
     assert!(ended[0].contains("left") && ended[0].contains("lost"), "{ended:?}");
+}
+
+#[test]
+fn a_run_claimed_without_a_producer_does_not_live_on_by_a_producers_work() {
+    let mut bench = Bench::new();
+    let agent = writer("agent/a", None);
+    bench.started("a", "left", "").unwrap();
+    bench.started("a", "taken", "").unwrap();
+    let write =
+        |run: &str| format!(r#"{{"kind":"delta","run":"{run}","message":"{run}-m","text":"x"}}"#);
+    let start = r#"{"kind":"run.started","run":"new","agent":"a"}"#;
+    bench.publish(&agent, Some(("p", 0, 0)), &[start]).unwrap();
+    for seq in 1..5 {
+        bench.pass(LEASE_MS / 3);
+        // What an append writes itself lives by it, whoever started it.
+        bench.publish(&agent, Some(("p", 0, seq)), &[&write("new"), &write("taken")]).unwrap();
+    }
+    let log = bench.log();
+    let ended: Vec<_> = log.iter().filter(|event| event.contains("run.ended")).collect();
+    assert_eq!(ended, [r#"{"kind":"run.ended","run":"left","outcome":"lost"}"#]);
 }
 
 #[test]
