@@ -146,7 +146,8 @@ fn not_claimed(problem: Problem) -> Result<(), Problem> {
     if problem.code == ErrorCode::Draining {
         Err(draining())
     } else if problem.status == StatusCode::UNPROCESSABLE_ENTITY.as_u16()
-        || problem.code == ErrorCode::RateLimited
+        // Nothing is wrong with a claim of the server's own: too many runs are open.
+        || problem.code == ErrorCode::Invalid
     {
         Ok(())
     } else {

@@ -99,7 +99,7 @@ fn appended(session: &Session, producer: Option<&ProducerSeq>, published: &Publi
     if let Some(ProducerSeq { epoch, seq, .. }) = producer {
         headers.insert(PRODUCER_EPOCH, (*epoch).into());
         // Durable Streams tells a writer that was cut off how far it had come.
-        headers.insert(PRODUCER_SEQ, published.accepted_seq.unwrap_or(*seq).into());
+        headers.insert(PRODUCER_SEQ, published.decided_seq.unwrap_or(*seq).into());
     }
     response
 }

@@ -12,6 +12,9 @@ use super::acts::Class;
 use super::publish::invalid;
 use super::rules::{not_found, run_ended, run_stopped};
 
+/// Questions of one run without an answer. One more is `invalid`.
+pub(super) const RUN_MAX_ASKS: usize = 64;
+
 /// A question without an answer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Ask {
@@ -25,15 +28,20 @@ pub(super) struct Ask {
 
 impl State {
     /// The rules of `run.suspended` beyond those of all that an open run writes.
-    pub(super) fn check_ask(suspended: &RunSuspended) -> Result<(), Problem> {
-        match suspended.expires_ms {
-            Some(ms) if !(ASK_EXPIRY_MIN_MS..=ASK_EXPIRY_MAX_MS).contains(&ms) => {
-                Err(invalid(format!(
-                    "`expires_ms` is {ms}: it is between {ASK_EXPIRY_MIN_MS} and {ASK_EXPIRY_MAX_MS}"
-                )))
-            }
-            _ => Ok(()),
+    pub(super) fn check_ask(&self, suspended: &RunSuspended) -> Result<(), Problem> {
+        if let Some(ms) = suspended.expires_ms
+            && !(ASK_EXPIRY_MIN_MS..=ASK_EXPIRY_MAX_MS).contains(&ms)
+        {
+            return Err(invalid(format!(
+                "`expires_ms` is {ms}: it is between {ASK_EXPIRY_MIN_MS} and {ASK_EXPIRY_MAX_MS}"
+            )));
         }
+        if self.runs.get(&suspended.run).is_some_and(|run| run.asks.len() >= RUN_MAX_ASKS) {
+            return Err(invalid(format!(
+                "a run may wait for at most {RUN_MAX_ASKS} answers: ask when it has some"
+            )));
+        }
+        Ok(())
     }
 
     pub(super) fn check_answer_to_ask(&self, resumed: &RunResumed) -> Result<(), Problem> {

@@ -95,15 +95,15 @@ pub struct Published {
     pub duplicate: bool,
     /// Of a stop.
     pub receipt: Option<StopReceipt>,
-    /// Of a producer: the highest `seq` of its epoch that was accepted so far, which is a later one
-    /// than that of a duplicate if others came between.
-    pub accepted_seq: Option<u64>,
+    /// Of a producer: the highest `seq` of its epoch that was accepted or refused so far, which is a
+    /// later one than that of a duplicate if others came between. The next one is free.
+    pub decided_seq: Option<u64>,
 }
 
 impl Published {
     /// A single event, without a producer.
     const fn one(offset: Offset, duplicate: bool, receipt: Option<StopReceipt>) -> Self {
-        Self { first: offset, last: offset, duplicate, receipt, accepted_seq: None }
+        Self { first: offset, last: offset, duplicate, receipt, decided_seq: None }
     }
 }
 

@@ -101,11 +101,6 @@ impl Outcomes {
         self.refused.insert(seq, refusal);
     }
 
-    /// The highest sequence number that was accepted.
-    fn accepted_seq(&self) -> Option<u64> {
-        self.accepted.last().map(|span| span.seq + span.publishes - 1)
-    }
-
     fn recorded(&self, seq: u64) -> Option<Recorded> {
         if let Some(refusal) = self.refused.get(&seq) {
             return Some(Recorded::Refused(refusal.clone()));
@@ -240,21 +235,32 @@ impl State {
         }
     }
 
-    /// Whether it is known what became of a publish.
-    pub(super) fn is_recorded(&self, writer: &Writer, producer: &ProducerSeq) -> bool {
-        let outcomes = self.known_outcomes(writer, producer);
-        outcomes.is_some_and(|outcomes| producer.seq < outcomes.next_seq)
+    /// Whether a publish comes from a process that may write, and nothing was decided of it yet.
+    pub(super) fn is_new(
+        &self,
+        writer: &Writer,
+        producer: &ProducerSeq,
+        declare_epoch: bool,
+    ) -> bool {
+        let key = (writer.principal.clone(), producer.id.clone());
+        match self.producers.current.get(&key) {
+            Some(current) if producer.epoch < current.epoch => false,
+            Some(current) if producer.epoch == current.epoch => {
+                producer.seq >= self.next_seq(current.grant)
+            }
+            _ => declare_epoch,
+        }
     }
 
-    /// The highest sequence number of a producer's epoch that was accepted.
-    pub(super) fn accepted_seq(&self, writer: &Writer, producer: &ProducerSeq) -> Option<u64> {
-        self.known_outcomes(writer, producer)?.accepted_seq()
-    }
-
-    fn known_outcomes(&self, writer: &Writer, producer: &ProducerSeq) -> Option<&Outcomes> {
+    /// The highest sequence number of a producer's epoch that was accepted or refused.
+    pub(super) fn decided_seq(&self, writer: &Writer, producer: &ProducerSeq) -> Option<u64> {
         let key = (writer.principal.clone(), producer.id.clone());
         let current = self.producers.current.get(&key).filter(|it| it.epoch == producer.epoch);
-        self.producers.outcomes.get(&current?.grant)
+        self.next_seq(current?.grant).checked_sub(1)
+    }
+
+    fn next_seq(&self, grant: u32) -> u64 {
+        self.producers.outcomes.get(&grant).map_or(0, |outcomes| outcomes.next_seq)
     }
 
     fn place_in(&mut self, grant: u32, producer: &ProducerSeq) -> Result<Place, Problem> {

@@ -1,4 +1,4 @@
-//! Admitting a publish. Checks in order: log id, epoch, seq, id, rules.
+//! Admitting a publish. Checks in order: log id, epoch, what was decided before, room, seq, id, rules.
 
 use std::slice;
 
@@ -40,10 +40,11 @@ impl State {
         let Some(producer) = &publish.producer else {
             return self.publish_act(&publish.writer, publish.drafts?, now);
         };
-        // Room comes before the sequence number, and uses none up; but what was admitted is answered.
+        // Room comes before the sequence number, and uses none up. Who may not write, and what was
+        // decided, is answered whatever the room.
         if let Ok(drafts) = &publish.drafts
             && let Err(full) = self.check_room(drafts)
-            && !self.is_recorded(&publish.writer, producer)
+            && self.is_new(&publish.writer, producer, publish.declare_epoch)
         {
             return Err(full.into());
         }
@@ -52,8 +53,8 @@ impl State {
             Place::Recorded(Recorded::Refused(refusal)) => return Err(refusal),
             Place::Recorded(Recorded::Accepted { first, last }) => {
                 let receipt = self.receipt_at(first);
-                let accepted_seq = self.accepted_seq(&publish.writer, producer);
-                return Ok(Published { first, last, duplicate: true, receipt, accepted_seq });
+                let decided_seq = self.decided_seq(&publish.writer, producer);
+                return Ok(Published { first, last, duplicate: true, receipt, decided_seq });
             }
         };
         let admitted = publish
@@ -61,7 +62,7 @@ impl State {
             .and_then(|drafts| self.publish_all(&publish.writer, stream, drafts, now));
         match admitted {
             Ok(mut published) => {
-                published.accepted_seq = Some(stream.seq);
+                published.decided_seq = Some(stream.seq);
                 let outcomes = self.producers.outcomes(stream.grant);
                 outcomes.accept(stream.seq, published.first, published.last);
                 self.renew_over_http(&publish.writer, stream.grant, now);

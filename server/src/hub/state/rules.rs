@@ -10,7 +10,7 @@ use durable_sessions_protocol::limits::{LEASE_MAX_MS, LEASE_MIN_MS};
 
 use super::inputs::{Fate, Input};
 use super::publish::{Stream, invalid};
-use super::runs::{Owner, Run};
+use super::runs::{OPEN_MAX_RUNS, Owner, Run};
 use super::tree::RUN_MAX_LEVELS;
 use super::{State, Writer};
 
@@ -41,7 +41,7 @@ impl State {
             Event::InputState(fate) => self.check_fate(writer, stream, fate),
             Event::RunSuspended(suspended) => {
                 self.check_open(writer, stream, &suspended.run)?;
-                Self::check_ask(suspended)
+                self.check_ask(suspended)
             }
         }
     }
@@ -132,13 +132,21 @@ impl State {
         if let Some(parent) = parent {
             self.check_parent(parent)?;
         }
-        match input {
-            Some(input) if input.is_queued && self.is_at_work(&input.agent) => Err(Problem::new(
+        if let Some(input) = input
+            && input.is_queued
+            && self.is_at_work(&input.agent)
+        {
+            return Err(Problem::new(
                 ErrorCode::Busy,
                 format!("the agent {:?} has an open run: the input waits for its end", input.agent),
-            )),
-            _ => Ok(()),
+            ));
         }
+        if self.open.len() >= OPEN_MAX_RUNS {
+            return Err(invalid(format!(
+                "at most {OPEN_MAX_RUNS} runs of a session may be open: start it when one has ended"
+            )));
+        }
+        Ok(())
     }
 
     /// Whether there is room for a run below.

@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 use super::asks::Ask;
 use super::{Connection, State, Writer};
 
+/// Open runs of one session. One more is `invalid`.
+pub(super) const OPEN_MAX_RUNS: usize = 1024;
+
 /// One run of the session.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Run {

@@ -9,8 +9,8 @@ use super::rules::Reasons;
 use super::{Model, Producer, text};
 use crate::call::{Publishing, Who};
 
-/// Steers of a run without a fate, and its asks without an answer.
-const RUN_MAX_WAITING: usize = 64;
+/// Steers of a run without a fate.
+const RUN_MAX_STEERS: usize = 64;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Receipt {
@@ -43,9 +43,9 @@ fn key(event: &Value) -> Option<(&'static str, String)> {
     event[field].as_str().map(|id| (class, id.to_owned()))
 }
 
-/// How many events of a kind and a run are among these.
-fn new(events: &[Value], kind: &str, run: &str) -> usize {
-    events.iter().filter(|it| it["kind"] == kind && it["run"] == run).count()
+/// How many steers of a run are among these.
+fn new_steers(events: &[Value], run: &str) -> usize {
+    events.iter().filter(|it| it["kind"] == "steer" && it["run"] == run).count()
 }
 
 impl Model {
@@ -58,12 +58,15 @@ impl Model {
             return self.publish_act(who, &publishing.events, now);
         };
         let key = (who.principal.clone(), place.producer.clone());
-        let is_recorded = self.producers.get(&key).is_some_and(|known| {
-            known.epoch == place.epoch && place.seq < known.outcomes.len() as u64
-        });
+        let is_new = match self.producers.get(&key) {
+            Some(known) if place.epoch < known.epoch => false,
+            Some(known) if place.epoch == known.epoch => place.seq >= known.outcomes.len() as u64,
+            // Over HTTP a writer declares its epoch, with its first publish.
+            _ => who.connection.is_none(),
+        };
         // What cannot be read is refused for good.
         let is_read = !publishing.events.iter().any(is_malformed);
-        if is_read && !is_recorded && self.is_full(&publishing.events) {
+        if is_read && is_new && self.is_full(&publishing.events) {
             return Err(vec![RateLimited]);
         }
         match self.producers.get(&key) {
@@ -78,7 +81,6 @@ impl Model {
                     return recorded.map(|it| Accepted { is_duplicate: true, ..it });
                 }
             }
-            // Over HTTP a writer declares its epoch, with its first publish.
             _ if who.connection.is_some() => return Err(vec![Invalid]),
             _ if place.seq != 0 => return Err(vec![SequenceGap]),
             _ => {
@@ -103,8 +105,7 @@ impl Model {
         }
         // These would never fit.
         let is_too_much = |event: &Value| {
-            let (kind, run) = (text(event, "kind"), text(event, "run"));
-            matches!(kind, "steer" | "run.suspended") && new(events, kind, run) > RUN_MAX_WAITING
+            event["kind"] == "steer" && new_steers(events, text(event, "run")) > RUN_MAX_STEERS
         };
         if events.iter().any(is_too_much) {
             return Err(vec![Invalid]);
@@ -184,18 +185,13 @@ impl Model {
     /// R12
     fn is_full(&self, events: &[Value]) -> bool {
         let view = self.view();
-        events.iter().any(|event| {
-            let (kind, run) = (text(event, "kind"), text(event, "run"));
+        events.iter().filter(|event| event["kind"] == "steer").any(|steer| {
+            let run = text(steer, "run");
+            let new = new_steers(events, run);
             // What is sent to a run that is not there is refused for that, what never fits for good.
-            let new = new(events, kind, run);
-            if view.run(run).is_none() || new > RUN_MAX_WAITING {
-                return false;
-            }
-            match kind {
-                "steer" => view.pending_steers(run).count() + new > RUN_MAX_WAITING,
-                "run.suspended" => view.open_asks(run).count() + new > RUN_MAX_WAITING,
-                _ => false,
-            }
+            view.run(run).is_some()
+                && new <= RUN_MAX_STEERS
+                && view.pending_steers(run).count() + new > RUN_MAX_STEERS
         })
     }
 

@@ -9,6 +9,8 @@ use super::view::{Fate, Run, View};
 use crate::call::Who;
 
 const ASK_MS: std::ops::RangeInclusive<u64> = 1_000..=30 * 24 * 60 * 60 * 1000;
+/// Asks of a run without an answer.
+const RUN_MAX_ASKS: usize = 64;
 const LEASE_MS: std::ops::RangeInclusive<u64> = 1_000..=86_400_000;
 
 /// Empty: it may.
@@ -153,7 +155,8 @@ impl View {
         if self.ask(text(event, "ask")).is_some() {
             reasons.push(IdConflict);
         }
-        if event["expires_ms"].as_u64().is_some_and(|ms| !ASK_MS.contains(&ms)) {
+        let is_bad_term = event["expires_ms"].as_u64().is_some_and(|ms| !ASK_MS.contains(&ms));
+        if is_bad_term || self.open_asks(text(event, "run")).count() >= RUN_MAX_ASKS {
             reasons.push(Invalid);
         }
         reasons

@@ -2,7 +2,8 @@
 
 use durable_sessions_protocol::error::ErrorCode;
 
-use super::{Bench, Published, Refusal, code};
+use super::super::asks::RUN_MAX_ASKS;
+use super::{Bench, Published, Refusal, code, writer};
 
 fn ask(bench: &mut Bench, id: &str, more: &str) -> Result<Published, Refusal> {
     let event =
@@ -99,18 +100,26 @@ fn only_the_runs_owner_asks() {
 }
 
 #[test]
-fn a_run_that_starts_with_its_asks_may_have_no_more_than_others() {
+fn a_run_has_only_so_many_asks_and_the_answer_that_makes_room_never_waits_behind_one_too_many() {
     let mut bench = Bench::new();
+    let ask = |id: &str| format!(r#"{{"kind":"run.suspended","run":"r1","ask":"{id}","body":1}}"#);
+    let answer =
+        |id: &str| format!(r#"{{"kind":"run.resumed","run":"r1","ask":"{id}","answer":1}}"#);
     let mut events = vec![r#"{"kind":"run.started","run":"r1","agent":"a"}"#.to_owned()];
-    for n in 0..=super::super::room::RUN_MAX_WAITING {
-        events.push(format!(r#"{{"kind":"run.suspended","run":"r1","ask":"q{n}","body":1}}"#));
-    }
+    events.extend((0..RUN_MAX_ASKS).map(|n| ask(&format!("q{n}"))));
+    events.push(ask("more"));
     let events: Vec<&str> = events.iter().map(String::as_str).collect();
-    let agent = super::writer("agent/a", None);
-    assert_eq!(
-        code(bench.publish(&agent, Some(("p", 0, 0)), &events)),
-        ErrorCode::Invalid,
-        "there will never be room, so the writer goes on with the next"
-    );
+    let agent = writer("agent/a", None);
+
+    let refused = bench.publish(&agent, Some(("p", 0, 0)), &events).unwrap_err();
+    assert_eq!((refused.problem.code, refused.index), (ErrorCode::Invalid, Some(65)));
     bench.publish(&agent, Some(("p", 0, 1)), &events[..65]).unwrap();
+    assert_eq!(
+        code(bench.publish(&agent, Some(("p", 0, 2)), &[&ask("more")])),
+        ErrorCode::Invalid,
+        "it has used its number up: what stands behind it does not wait"
+    );
+    bench.publish(&agent, Some(("p", 0, 3)), &[&answer("q0"), &ask("more")]).unwrap();
+    let again = bench.publish(&agent, Some(("p", 0, 2)), &[&ask("more")]);
+    assert_eq!(code(again), ErrorCode::Invalid, "recorded");
 }

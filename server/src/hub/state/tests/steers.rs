@@ -3,8 +3,8 @@
 use durable_sessions_protocol::error::ErrorCode;
 use durable_sessions_protocol::limits::LEASE_MS;
 
-use super::super::room::RUN_MAX_WAITING;
-use super::{Bench, Published, Refusal, code, writer};
+use super::super::room::RUN_MAX_STEERS;
+use super::{Bench, Published, Refusal, Writer, code, writer};
 
 fn steered(bench: &mut Bench, id: &str, run: &str) -> Result<Published, Refusal> {
     let event = format!(r#"{{"kind":"steer","id":"{id}","run":"{run}","text":"left"}}"#);
@@ -100,7 +100,7 @@ fn a_refused_publish_leaves_its_steers_as_they_were() {
 #[test]
 fn only_so_many_steers_wait_for_a_run() {
     let mut bench = running();
-    for n in 0..RUN_MAX_WAITING {
+    for n in 0..RUN_MAX_STEERS {
         steered(&mut bench, &format!("s{n}"), "r1").unwrap();
     }
     assert_eq!(code(steered(&mut bench, "more", "r1")), ErrorCode::RateLimited);
@@ -112,7 +112,7 @@ fn only_so_many_steers_wait_for_a_run() {
 fn what_was_admitted_is_answered_again_when_there_is_no_more_room() {
     let mut bench = running();
     let user = super::writer("user/ann", None);
-    let steers: Vec<String> = (0..RUN_MAX_WAITING)
+    let steers: Vec<String> = (0..RUN_MAX_STEERS)
         .map(|n| format!(r#"{{"kind":"steer","id":"s{n}","run":"r1","text":"x"}}"#))
         .collect();
     let steers: Vec<&str> = steers.iter().map(String::as_str).collect();
@@ -125,6 +125,27 @@ fn what_was_admitted_is_answered_again_when_there_is_no_more_room() {
     assert_eq!(code(full), ErrorCode::RateLimited);
     used(&mut bench, "agent/a", "s0").unwrap();
     bench.publish(&user, Some(("tab", 0, 1)), &[more]).unwrap();
+}
+
+#[test]
+fn who_may_not_write_is_told_so_before_the_room_is_looked_at() {
+    let mut bench = running();
+    for n in 0..RUN_MAX_STEERS {
+        steered(&mut bench, &format!("s{n}"), "r1").unwrap();
+    }
+    let more = r#"{"kind":"steer","id":"more","run":"r1","text":"x"}"#;
+    let data = r#"{"kind":"data","name":"n"}"#;
+    let over_http = writer("user/ann", None);
+    bench.publish(&over_http, Some(("tab", 2, 0)), &[data]).unwrap();
+    let mut refused = |writer: &Writer, epoch| {
+        let seq = if epoch == 2 { 1 } else { 0 };
+        code(bench.publish(writer, Some(("tab", epoch, seq)), &[more]))
+    };
+    assert_eq!(refused(&over_http, 1), ErrorCode::Fenced);
+    assert_eq!(refused(&writer("user/ann", Some(1)), 3), ErrorCode::Invalid, "never granted");
+    assert_eq!(refused(&over_http, 2), ErrorCode::RateLimited);
+    assert_eq!(refused(&over_http, 3), ErrorCode::RateLimited, "the epoch is not declared by it");
+    bench.publish(&over_http, Some(("tab", 2, 1)), &[data]).unwrap();
 }
 
 #[test]

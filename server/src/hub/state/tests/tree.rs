@@ -170,13 +170,33 @@ fn a_line_of_runs_has_an_end() {
 #[test]
 fn only_so_many_runs_are_open() {
     let mut bench = Bench::new();
-    for n in 0..super::super::room::OPEN_MAX_RUNS {
+    for n in 0..super::super::runs::OPEN_MAX_RUNS {
         bench.started("a", &format!("r{n}"), "").unwrap();
     }
-    assert_eq!(code(bench.started("a", "more", "")), ErrorCode::RateLimited);
+    assert_eq!(code(bench.started("a", "more", "")), ErrorCode::Invalid);
     bench.ended("a", "r0").unwrap();
     bench.started("a", "more", "").unwrap();
     // And what meets them all is one step.
     bench.asked("m", r#","if_running":"interrupt","to":"a""#).unwrap();
     assert_eq!(bench.log().iter().filter(|event| event.contains("stop.requested")).count(), 1024);
+}
+
+#[test]
+fn the_end_that_makes_room_never_waits_behind_a_start_too_many() {
+    let mut bench = Bench::new();
+    let agent = super::writer("agent/a", None);
+    let start = |run: &str| format!(r#"{{"kind":"run.started","run":"{run}","agent":"a"}}"#);
+    let end = |run: &str| format!(r#"{{"kind":"run.ended","run":"{run}","outcome":"completed"}}"#);
+    let starts: Vec<String> =
+        (0..super::super::runs::OPEN_MAX_RUNS).map(|n| start(&format!("r{n}"))).collect();
+    let starts: Vec<&str> = starts.iter().map(String::as_str).collect();
+    bench.publish(&agent, Some(("p", 0, 0)), &starts).unwrap();
+
+    let one_more = bench.publish(&agent, Some(("p", 0, 1)), &[&start("more")]);
+    assert_eq!(code(one_more), ErrorCode::Invalid);
+    bench.publish(&agent, Some(("p", 0, 2)), &[&end("r0")]).unwrap();
+    // Of one publish the end counts before the start behind it.
+    bench.publish(&agent, Some(("p", 0, 3)), &[&start("r0-again")]).unwrap();
+    bench.publish(&agent, Some(("p", 0, 4)), &[&end("r1"), &start("r1-again")]).unwrap();
+    assert_eq!(bench.state.describe().runs.len(), super::super::runs::OPEN_MAX_RUNS);
 }
