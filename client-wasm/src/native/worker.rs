@@ -146,7 +146,7 @@ where
             while working.try_join_next().is_some() {}
             working.spawn(self.clone().answer(wake));
         }
-        drop(inbox);
+        turn_away(inbox, self.leaves_runs);
         drop(offer);
         // Each ends its run, or leaves it.
         while working.join_next().await.is_some() {}
@@ -240,6 +240,17 @@ where
     }
 }
 
+/// Gives back the wakes that nobody has read. With `leaves_runs` those of runs to take over are kept:
+/// the next process is to have them, and a run that is given back is lost.
+fn turn_away(mut inbox: mpsc::Receiver<Wake>, leaves_runs: bool) {
+    inbox.close();
+    while let Ok(wake) = inbox.try_recv() {
+        if leaves_runs && wake.run.is_some() {
+            wake.leave();
+        }
+    }
+}
+
 /// What an input turns out to be.
 enum Found {
     Message(Box<Message>),
@@ -269,5 +280,44 @@ impl Drop for Offer {
     fn drop(&mut self) {
         // With a full queue the wakes find nobody, and the server offers them elsewhere.
         let _ = self.client.commands.try_send(Command::Withdraw { agent: self.agent.clone() });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use durable_sessions_protocol::id::SessionId;
+
+    use super::*;
+    use crate::core::Input;
+
+    /// The inputs that come back of two that nobody has read: one without a run and one with.
+    fn given_back(leaves_runs: bool) -> Vec<String> {
+        let id = |text| Id::parse(text).unwrap();
+        let (handle, mut commands) = mpsc::channel(2);
+        let (wakes, inbox) = mpsc::channel(2);
+        for (input, run) in [("new", None), ("begun", Some(id("r1")))] {
+            let session = SessionId::parse("s").unwrap();
+            let wake = Wake::new(id("bot"), session, id(input), 1, run, handle.downgrade());
+            wakes.try_send(wake).unwrap();
+        }
+        turn_away(inbox, leaves_runs);
+        std::iter::from_fn(|| commands.try_recv().ok())
+            .map(|command| {
+                let Command::Core(Input::WakeDone { input, .. }) = command else {
+                    panic!("{command:?}")
+                };
+                input.to_string()
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_worker_that_leaves_its_runs_keeps_those_it_was_told_of_and_has_not_read() {
+        assert_eq!(given_back(true), ["new"]);
+    }
+
+    #[test]
+    fn a_worker_that_ends_its_runs_gives_back_all_it_has_not_read() {
+        assert_eq!(given_back(false), ["new", "begun"]);
     }
 }

@@ -16,11 +16,12 @@ pub(in crate::native) struct Wake {
     pub(in crate::native) attempt: u32,
     /// The run that works on it and has lost its process.
     pub(in crate::native) run: Option<Id>,
-    handle: mpsc::WeakSender<Command>,
+    /// `None`: it goes without a word.
+    handle: Option<mpsc::WeakSender<Command>>,
 }
 
 impl Wake {
-    pub(super) const fn new(
+    pub(in crate::native) const fn new(
         agent: Id,
         session: SessionId,
         input: Id,
@@ -28,14 +29,20 @@ impl Wake {
         run: Option<Id>,
         handle: mpsc::WeakSender<Command>,
     ) -> Self {
-        Self { agent, session, input, attempt, run, handle }
+        Self { agent, session, input, attempt, run, handle: Some(handle) }
+    }
+
+    /// Lets it go with its slot taken: whoever is done with an input gives up the run that works on
+    /// it, and a run that stays named is left to the next process.
+    pub(in crate::native) fn leave(mut self) {
+        self.handle = None;
     }
 }
 
 impl Drop for Wake {
     fn drop(&mut self) {
         // Without a handle there is no client any more.
-        let Some(handle) = self.handle.upgrade() else { return };
+        let Some(handle) = self.handle.as_ref().and_then(mpsc::WeakSender::upgrade) else { return };
         let (agent, session, input) =
             (self.agent.clone(), self.session.clone(), self.input.clone());
         let done = Command::Core(Input::WakeDone { agent, session, input });
