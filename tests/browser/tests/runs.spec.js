@@ -33,6 +33,26 @@ test("a task that no run has taken waits for its agent, and the box beside it ke
   await expect(box).toHaveValue("half a thought");
 });
 
+test("a task that is taken at once is neither seen nor read out", async ({ chat, server }) => {
+  const lead = writer(server, chat.session, "lead");
+  await lead({ kind: "run.started", run: "r1", agent: "lead", lease_ms: 60_000 });
+  await lead({ kind: "message", id: "t1", role: "assistant", run: "r1", to: "bid-cap", text: "What may we bid?" });
+  await chat.open();
+  // Stops its clock at a time after it came.
+  const at = (ms) => tasks(chat).evaluate((task, ms) => {
+    const [appearing] = task.getAnimations();
+    appearing.pause();
+    appearing.currentTime = ms;
+  }, ms);
+  const announced = chat.page.getByRole("heading", { name: "Bid cap" });
+  await at(599);
+  await expect(tasks(chat)).toBeHidden();
+  await expect(announced).toHaveCount(0);
+  await at(700);
+  await expect(tasks(chat)).toBeVisible();
+  await expect(announced).toHaveCount(1);
+});
+
 test("a task that was cancelled before anybody took it says so in every tab, also after a reload", async ({ chat, newChat, server }) => {
   const lead = writer(server, chat.session, "lead");
   await lead({ kind: "run.started", run: "r1", agent: "lead", lease_ms: 60_000 });
