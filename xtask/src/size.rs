@@ -6,7 +6,7 @@ use crate::{command::output, node, package, wasm::Optimise};
 
 /// The most that an application may pay for the package: gzip of its minified bundle, in bytes. One
 /// tab alone fits into 30,000; docs/TABS.md says what the rest of it is.
-const TOTAL_GZIP_LIMIT_BYTES: u64 = 48_500;
+const TOTAL_GZIP_LIMIT_BYTES: u64 = 48_600;
 
 /// The most that an application loads besides, once it serves an agent.
 const AGENTS_GZIP_LIMIT_BYTES: u64 = 62_500;

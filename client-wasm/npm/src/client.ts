@@ -136,7 +136,7 @@ export class ClientObject<A extends App = App> implements Client<A>, Port {
     this.#offers.tell((agents) => agents.close());
     // Within a callback of the core it tells its end only later, or to nobody.
     for (const session of [...this.#sessions.values()]) session.closed(null);
-    for (const key of [...this.#acts.keys()]) this.#refused(key, failure("closed", "the client was closed"));
+    for (const key of [...this.#acts.keys()]) this.#refused(key, failure("closed", "the client is closed"));
     this.#setStatus("closed", null, null);
     this.#raw = undefined;
     if (forget) void this.#forget();

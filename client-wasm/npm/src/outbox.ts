@@ -18,10 +18,17 @@ interface Stored extends Entry {
   at: number;
 }
 
+/** What the database has to be told. */
+interface Change {
+  tell(acts: IDBObjectStore, scope: string): void;
+  /** The connection over which it was told last. */
+  over?: IDBDatabase;
+}
+
 const DATABASE = "durable-sessions";
 const STORE = "acts";
 /** The first pause before a database that failed is opened again, which doubles, and the longest. */
-const PAUSE_MIN_MS = 500;
+const PAUSE_MIN_MS = 1_000;
 const PAUSE_MAX_MS = 64_000;
 
 /** Whether there is a database at all. */
@@ -35,17 +42,15 @@ export function canStore(): boolean {
 
 /**
  * The acts of one principal. Nothing of it throws. While the database is not open, not yet or because it
- * failed, what is put is in memory and what is looked for is still to be found: both are made up for once it
- * is. After two minutes of failures, or where there is no database, it stays at that.
+ * failed, what changes is in memory and what is looked for is still to be found: both are made up for once it
+ * is. After two minutes without a success, or where there is no database, nothing more is kept.
  */
 export class Outbox {
   #recovered: (entry: Entry) => void;
   #database: IDBDatabase | undefined;
   #scope: string | undefined;
-  // What was put while the database is not open, or the principal not known.
-  #early = new Map<string, Entry>();
-  #recovers = false;
-  #forgets = false;
+  // The last change of each act until the database has it, and the look; none when there is no hope for one.
+  #changes: Map<string, Change> | undefined = new Map();
   #isClosed = false;
   #last = 0;
   #pause = PAUSE_MIN_MS;
@@ -60,31 +65,24 @@ export class Outbox {
   /** Says whose acts they are. */
   identify(principal: string): void {
     this.#scope ??= principal;
-    this.#begin();
+    this.#save();
   }
 
   /** Stores an act: it is safe when this returns, whatever becomes of the tab. */
   put(entry: Entry): void {
-    this.#early.set(`${entry.session} ${entry.id}`, entry);
-    this.#begin();
+    const at = (this.#last = Math.max(Date.now(), this.#last + 1));
+    this.#change(`${entry.session} ${entry.id}`, (acts, scope) => acts.put({ ...entry, scope, at } satisfies Stored));
   }
 
   /** An act is answered. */
   remove(session: string, id: string): void {
-    this.#early.delete(`${session} ${id}`);
-    this.#within((acts, scope) => acts.delete([scope, session, id]));
+    this.#change(`${session} ${id}`, (acts, scope) => acts.delete([scope, session, id]));
   }
 
   /** Looks for what is stored. */
   recover(): void {
-    this.#recovers = true;
-    this.#within((acts, scope) => {
+    this.#change(ALL, (acts, scope) => {
       const request: IDBRequest<Stored[]> = acts.getAll(all(scope));
-      this.#recovers = false;
-      request.onerror = () => {
-        this.#recovers = true;
-        this.#fail();
-      };
       request.onsuccess = () => {
         if (this.#isClosed) return;
         for (const entry of request.result.sort((one, other) => one.at - other.at)) this.#recovered(entry);
@@ -95,16 +93,23 @@ export class Outbox {
   /** Ends it; with `forget` nothing of this principal stays stored. */
   close(forget: boolean): void {
     this.#isClosed = true;
-    this.#forgets = forget;
     // One that failed is tried once more, and not after that.
-    if (this.#timer) this.#open();
-    this.#begin();
+    if (this.#timer || !this.#changes) {
+      clearTimeout(this.#timer);
+      this.#open();
+    }
+    if (forget) {
+      this.#changes = new Map();
+      this.#change(ALL, (acts, scope) => acts.delete(all(scope)));
+    }
+    this.#save();
   }
 
   // ---- Details ----
 
   // One that is blocked, since another tab deletes it, opens when that is done.
   #open(): void {
+    this.#timer = undefined;
     try {
       const request = indexedDB.open(DATABASE, 1);
       request.onupgradeneeded = () => {
@@ -116,48 +121,60 @@ export class Outbox {
         // A newer version of this package in another tab need not wait for this one.
         database.onversionchange = database.onclose = this.#fail;
         this.#database = database;
-        this.#begin();
+        this.#save();
       };
     } catch {
-      // There is none here.
+      this.#changes = undefined;
     }
   }
 
-  // It could not be opened or read, or is closed by the browser or for another tab.
+  // It could not be opened, read or written, or is closed by the browser or for another tab.
   #fail = () => {
     this.#database?.close();
     this.#database = undefined;
-    clearTimeout(this.#timer);
-    if (!this.#isClosed && this.#pause < PAUSE_MAX_MS) this.#timer = setTimeout(() => this.#open(), (this.#pause *= 2));
+    if (this.#isClosed || this.#timer) return;
+    if (this.#pause > PAUSE_MAX_MS) this.#changes = undefined;
+    else this.#timer = setTimeout(() => this.#open(), this.#pause);
+    this.#pause *= 2;
   };
 
-  // Makes up for what came too early.
-  #begin(): void {
-    for (const [key, entry] of this.#early) {
-      this.#within((acts, scope) => {
-        const stored: Stored = { ...entry, scope, at: (this.#last = Math.max(Date.now(), this.#last + 1)) };
-        acts.put(stored);
-        this.#early.delete(key);
-      });
-    }
-    if (this.#forgets) this.#within((acts, scope) => acts.delete(all(scope)));
-    else if (this.#recovers) this.recover();
+  #change(key: string, tell: Change["tell"]): void {
+    this.#changes?.set(key, { tell });
+    this.#save();
+  }
+
+  #save(): void {
+    const database = this.#database;
+    if (database && this.#scope !== undefined) this.#write(database, this.#scope);
     // What was begun is still done.
-    if (this.#isClosed) this.#database?.close();
+    if (this.#isClosed) database?.close();
   }
 
   // The commit is in the task of the call: a tab that is killed in that very task has stored it.
-  #within(act: (acts: IDBObjectStore, scope: string) => void): void {
-    if (this.#scope === undefined || !this.#database) return;
+  #write(database: IDBDatabase, scope: string): void {
+    const changes = [...(this.#changes ?? [])].filter(([, { over }]) => over !== database);
+    if (!changes.length) return;
+    const failed = () => this.#database === database && this.#fail();
     try {
-      const transaction = this.#database.transaction(STORE, "readwrite");
-      act(transaction.objectStore(STORE), this.#scope);
+      const transaction = database.transaction(STORE, "readwrite");
+      transaction.onabort = failed;
+      transaction.oncomplete = () => {
+        this.#pause = PAUSE_MIN_MS;
+        for (const [key, change] of changes) if (this.#changes?.get(key) === change) this.#changes.delete(key);
+      };
+      for (const [, change] of changes) {
+        change.over = database;
+        change.tell(transaction.objectStore(STORE), scope);
+      }
       transaction.commit();
     } catch {
-      this.#fail();
+      failed();
     }
   }
 }
+
+// Stands for no act: theirs are a session's id, which has no space, and their own.
+const ALL = "";
 
 // All keys of a principal: an array comes after every text.
 function all(scope: string): IDBKeyRange {

@@ -253,7 +253,7 @@ export class SessionObject<A extends App = App> implements Session<A> {
     clearTimeout(this.#leaving);
     this.#older.close();
     this.#port.forget(this.id);
-    const reason = error ?? failure("closed", "the session was closed");
+    const reason = error ?? failure("closed", "the session is closed");
     this.#ready.reject(reason);
     this.#setStatus("closed");
     for (const reader of [...this.#readers.values()]) reader.end(error ?? undefined);

@@ -34,6 +34,14 @@ const promised = (request) => new Promise((resolve, reject) => {
   request.onblocked = () => reject(new Error("a connection is open"));
 });
 
+/** The ids of what is stored. */
+async function stored() {
+  const all = await promised(indexedDB.open("durable-sessions"));
+  const keys = await promised(all.transaction("acts").objectStore("acts").getAllKeys());
+  all.close();
+  return keys.map((key) => key.at(-1));
+}
+
 /** What a page that is loaded now finds. */
 async function found(principal) {
   const box = load(principal);
@@ -57,6 +65,25 @@ const rejects = () => {
   setImmediate(() => request.onerror());
   return request;
 };
+
+/** An outbox whose database is open, and what closes that as the browser would. */
+async function opened(t) {
+  let request;
+  const real = indexedDB.open;
+  t.mock.method(indexedDB, "open", function (...args) {
+    const opening = real.apply(this, args);
+    // Those of the tests themselves name no version.
+    if (args.length === 2) request = opening;
+    return opening;
+  });
+  const box = load();
+  await settled();
+  const close = () => {
+    request.result.close();
+    request.result.onclose();
+  };
+  return { box, close };
+}
 
 /** Every pause is over at once; what they were. */
 function pauses(t) {
@@ -96,6 +123,9 @@ test("it is written and committed in the task of the call", async (t) => {
   t.mock.method(IDBTransaction.prototype, "commit", function () { calls.push("commit"); return commit.call(this); });
   box.put(entry("a"));
   assert.deepEqual(calls, ["put", "commit"]);
+  // And no other's again.
+  box.put(entry("b"));
+  assert.deepEqual(calls, ["put", "commit", "put", "commit"]);
 });
 
 test("what was put before the database is open, or the principal known, is stored then", async () => {
@@ -215,7 +245,11 @@ test("a look into a database that cannot be opened at first is made up for once 
 
 test("a look that fails is no look", async (t) => {
   for (const [target, method, how] of [
-    [IDBObjectStore.prototype, "getAll", rejects],
+    [IDBObjectStore.prototype, "getAll", (getAll, self, args) => {
+      self.transaction.abort();
+      return getAll.apply(self, args);
+    }],
+    [IDBTransaction.prototype, "commit", (_, self) => self.abort()],
     [IDBDatabase.prototype, "transaction", () => { throw new DOMException("closing", "InvalidStateError"); }],
   ]) {
     pauses(t);
@@ -248,12 +282,8 @@ test("what is put meanwhile does not make it look again", async (t) => {
 
 test("what is put while the browser has closed the database is stored when it is open again", async (t) => {
   const waited = pauses(t);
-  let opened;
-  fails(t, indexedDB, "open", 1, (open, self, args) => (opened = open.apply(self, args)));
-  const box = load();
-  await settled();
-  opened.result.close();
-  opened.result.onclose();
+  const { box, close } = await opened(t);
+  close();
   box.put(entry("a"));
   await until(async () => (await found()).length > 0, "it is stored");
   assert.deepEqual(waited, [1_000]);
@@ -266,6 +296,72 @@ test("a database that another tab deletes is made anew", async (t) => {
   await promised(indexedDB.deleteDatabase("durable-sessions"));
   box.put(entry("a"));
   await until(async () => (await found()).length > 0, "it is stored");
+});
+
+test("what is answered while the database is closed is deleted when it is open again", async (t) => {
+  pauses(t);
+  const { box, close } = await opened(t);
+  for (const id of ["a", "b"]) box.put(entry(id));
+  await settled();
+  close();
+  box.remove("s", "a");
+  await until(async () => (await found()).length === 1, "it is deleted");
+  assert.deepEqual(await found(), ["s b"]);
+});
+
+test("what was being stored when the database failed is stored anew, unless it was answered meanwhile", async (t) => {
+  pauses(t);
+  const { box } = await opened(t);
+  const abort = (_, self) => setImmediate(() => self.abort());
+  fails(t, IDBTransaction.prototype, "commit", 2, abort);
+  for (const id of ["a", "b"]) box.put(entry(id));
+  box.remove("s", "a");
+  await until(async () => (await found()).length > 0, "it is stored");
+  await settled();
+  assert.deepEqual(await found(), ["s b"]);
+});
+
+test("what was being deleted when the database failed is deleted anew", async (t) => {
+  pauses(t);
+  const { box } = await opened(t);
+  box.put(entry("a"));
+  fails(t, IDBTransaction.prototype, "commit", 1, (_, self) => setImmediate(() => self.abort()));
+  box.remove("s", "a");
+  box.put(entry("b"));
+  await until(async () => !(await stored()).includes("a"), "it is deleted");
+  assert.deepEqual(await stored(), ["b"]);
+});
+
+test("after a success the pauses begin anew", async (t) => {
+  const waited = pauses(t);
+  const { box, close } = await opened(t);
+  for (const id of ["a", "b", "c"]) {
+    close();
+    box.put(entry(id));
+    await until(async () => (await stored()).includes(id), "it is stored");
+  }
+  assert.deepEqual(waited, [1_000, 1_000, 1_000]);
+});
+
+test("an outbox that was closed with forget leaves the next one's acts alone", async (t) => {
+  load("bob").put(entry("b"));
+  await settled();
+  const timers = [];
+  t.mock.method(globalThis, "setTimeout", (fn) => timers.push(fn));
+  t.mock.method(globalThis, "clearTimeout", (timer) => (timers[timer - 1] = () => {}));
+  fails(t, indexedDB, "open", 1, rejects);
+  const box = load();
+  await settled();
+  assert.equal(timers.length, 1);
+  box.close(true);
+  await settled();
+  const next = load();
+  next.put(entry("a"));
+  await settled();
+  for (const timer of timers) timer();
+  await settled();
+  t.mock.restoreAll();
+  assert.deepEqual(await found(), ["s a"]);
 });
 
 test("one that never opens is given up after two minutes, and at the close after one more try", async (t) => {

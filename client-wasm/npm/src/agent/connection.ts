@@ -89,7 +89,7 @@ export class Connection<A extends App> {
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    const reason = failure("closed", "the client was closed");
+    const reason = failure("closed", "the client is closed");
     for (const run of [...this.#runs.values()]) run.gone(reason);
     this.#raw({ type: "close" });
     this.#sessions.clear();

@@ -40,7 +40,7 @@ export class Sessions<A extends App> {
   /** The server will not have it followed, or it was deleted. */
   ended(id: string, error: DurableSessionsError | null): void {
     this.#unidle(id);
-    this.#sessions.get(id)?.close(error ?? failure("closed", "the session was closed"));
+    this.#sessions.get(id)?.close(error ?? failure("closed", "the session is closed"));
     this.#sessions.delete(id);
   }
 
