@@ -1,4 +1,5 @@
-//! When sessions that are not in memory have to be: a run's lease ends, an input or an ask expires.
+//! When sessions that are not in memory have to be: a run's lease ends, an input or an ask expires, or
+//! a load that failed is tried again.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -6,7 +7,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use durable_sessions_protocol::id::{Id, SessionId};
 use tokio::sync::{Notify, OwnedSemaphorePermit};
 
-use super::{Hub, REOPEN_RETRY_MS};
+use super::Hub;
+
+/// After how long a session that did not load is tried again.
+pub(super) const LOAD_RETRY_MS: u64 = 30_000;
 
 /// Why a session comes back, and what its clocks showed when it left.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,7 +21,7 @@ pub(super) struct Alarm {
     pub(super) leases: Vec<(Id, u64)>,
 }
 
-/// The alarms of all sessions that left memory, at most one each.
+/// The alarms of all sessions that left memory or did not come into it, at most one each.
 #[derive(Debug, Default)]
 pub(super) struct Alarms {
     table: Mutex<Table>,
@@ -53,15 +57,18 @@ impl Hub {
         }
     }
 
-    async fn wake(self, id: SessionId, _turn: Option<OwnedSemaphorePermit>) {
-        match self.session(&id).await {
+    /// Brings a session into memory that nobody asked for.
+    pub(super) async fn wake(self, id: SessionId, _turn: Option<OwnedSemaphorePermit>) {
+        let (hub, session) = (self.clone(), id.clone());
+        // A task of its own: a session whose load panics is tried again, too.
+        let why = match tokio::spawn(async move { hub.session(&session).await }).await {
             // Its start took the alarm, or it was in memory and needs none.
-            Ok(_session) => drop(self.0.alarms.take(&id)),
-            Err(_) => {
-                let later = self.0.clock.now_ms().saturating_add(REOPEN_RETRY_MS);
-                self.0.alarms.postpone(&id, later);
-            }
-        }
+            Ok(Ok(_session)) => return drop(self.0.alarms.take(&id)),
+            Ok(Err(problem)) => problem.to_string(),
+            Err(panicked) => panicked.to_string(),
+        };
+        eprintln!("session {id}: it cannot be loaded, trying again: {why}");
+        self.0.alarms.postpone(&id, self.0.clock.now_ms().saturating_add(LOAD_RETRY_MS));
     }
 }
 
@@ -77,13 +84,15 @@ impl Alarms {
         self.lock().take(session)
     }
 
-    /// The session did not come: tries again at another time.
-    pub(super) fn postpone(&self, session: &SessionId, at: u64) {
-        // One lock: a start that finds no alarm in between would leave one behind.
+    /// The session did not come: tries again at another time, unless it has an alarm by now that is
+    /// still to ring.
+    fn postpone(&self, session: &SessionId, at: u64) {
         let mut table = self.lock();
-        if let Some(alarm) = table.take(session) {
-            table.set(session, Alarm { at, ..alarm });
+        if table.is_to_ring(session) {
+            return;
         }
+        let leases = table.take(session).map(|alarm| alarm.leases).unwrap_or_default();
+        table.set(session, Alarm { at, leases });
         drop(table);
         self.changed.notify_one();
     }
@@ -124,6 +133,11 @@ impl Table {
         self.by_session.insert(session.clone(), alarm);
     }
 
+    fn is_to_ring(&self, session: &SessionId) -> bool {
+        let alarm = self.by_session.get(session);
+        alarm.is_some_and(|alarm| self.by_time.contains(&(alarm.at, session.clone())))
+    }
+
     fn take(&mut self, session: &SessionId) -> Option<Alarm> {
         let alarm = self.by_session.remove(session)?;
         self.by_time.remove(&(alarm.at, session.clone()));
@@ -150,13 +164,21 @@ mod tests {
         alarms.set(&session("b"), alarm(3));
         alarms.set(&session("b"), alarm(7));
         assert_eq!(alarms.first(), Some((5, session("a"))));
-        alarms.postpone(&session("a"), 9);
+        assert_eq!(alarms.first(), Some((5, session("a"))));
+        alarms.set(&session("a"), alarm(9));
         assert_eq!(alarms.first(), Some((7, session("b"))));
         assert_eq!(alarms.take(&session("b")), Some(alarm(7)));
         assert_eq!(alarms.take(&session("b")), None);
         assert_eq!(alarms.first(), Some((9, session("a"))));
-        alarms.postpone(&session("b"), 1);
-        assert_eq!(alarms.first(), Some((9, session("a"))), "what is gone stays gone");
+    }
+
+    #[test]
+    fn a_session_that_never_had_an_alarm_is_tried_again_and_one_to_come_is_not_put_off() {
+        let alarms = Alarms::default();
+        alarms.postpone(&session("a"), 9);
+        assert_eq!(alarms.first(), Some((9, session("a"))));
+        alarms.postpone(&session("a"), 20);
+        assert_eq!(alarms.ring(9), Some(session("a")));
     }
 
     #[test]

@@ -21,17 +21,13 @@ pub(super) struct Loaded {
 }
 
 impl Hub {
-    /// Brings the sessions with running clocks or waiting input into memory, some at a time.
+    /// Brings the sessions with running clocks or waiting input into memory, some at a time. One that
+    /// does not come is tried again; whoever asks for it is told why.
     pub(super) async fn start_indexed(&self) -> Result<(), StoreError> {
         let mut starts = JoinSet::new();
         for id in self.0.store.indexed().await? {
             let turn = self.turn_to_load().await;
-            let hub = self.clone();
-            starts.spawn(async move {
-                // A session that cannot be read stays closed; who asks for it is told why.
-                let _ = hub.session(&id).await;
-                drop(turn);
-            });
+            starts.spawn(self.clone().wake(id, turn));
             while starts.try_join_next().is_some() {}
         }
         while starts.join_next().await.is_some() {}

@@ -312,8 +312,9 @@ impl Hub {
                 tokio::time::sleep(Duration::from_millis(REOPEN_RETRY_MS)).await;
             }
             hub.0.is_reopening.store(false, Ordering::Release);
-            if let Err(error) = hub.start_indexed().await {
-                eprintln!("cannot read the store: {error}");
+            while let Err(error) = hub.start_indexed().await {
+                eprintln!("cannot read the store, trying again: {error}");
+                tokio::time::sleep(Duration::from_millis(REOPEN_RETRY_MS)).await;
             }
         });
     }

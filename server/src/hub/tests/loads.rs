@@ -10,7 +10,8 @@ use durable_sessions_protocol::offset::Offset;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::{id, open, pass, session};
+use super::{ask, data, id, open, pass, session};
+use crate::hub::alarms::LOAD_RETRY_MS;
 use crate::hub::{Hub, HubConfig, Publish, State, Writer};
 use crate::limits::SESSION_LOADS_AT_ONCE;
 use crate::log::{
@@ -20,6 +21,8 @@ use crate::log::{
 
 const LOAD_MS: u64 = 10;
 const MINUTE_MS: u64 = 60_000;
+/// For loads and clocks that are read late.
+const MARGIN_MS: u64 = 100;
 /// Sessions whose loads neither hang nor fail.
 const OTHERS: usize = 100;
 
@@ -31,6 +34,11 @@ struct SlowStore {
     is_stuck: watch::Sender<bool>,
     /// How often loads of `fails` fail.
     failures: AtomicUsize,
+    /// How often loads of `panics` panic.
+    panics: AtomicUsize,
+    /// How often a write fails, and then the list of sessions.
+    failures_to_append: AtomicUsize,
+    failures_to_list: AtomicUsize,
     loading: AtomicUsize,
     most_loading: AtomicUsize,
 }
@@ -41,6 +49,9 @@ impl SlowStore {
             inner: MemoryStore::new(),
             is_stuck: watch::Sender::new(false),
             failures: AtomicUsize::new(0),
+            panics: AtomicUsize::new(0),
+            failures_to_append: AtomicUsize::new(0),
+            failures_to_list: AtomicUsize::new(0),
             loading: AtomicUsize::new(0),
             most_loading: AtomicUsize::new(0),
         })
@@ -62,9 +73,11 @@ impl LogStore for SlowStore {
                 self.is_stuck.subscribe().wait_for(|is_stuck| !is_stuck).await.unwrap();
             }
             self.loading.fetch_sub(1, Ordering::Relaxed);
-            if session.as_str() == "fails" && self.failures.load(Ordering::Relaxed) > 0 {
-                self.failures.fetch_sub(1, Ordering::Relaxed);
-                return Err(StoreError::Read("as asked for".into()));
+            if session.as_str() == "fails" {
+                one_less(&self.failures)?;
+            }
+            if session.as_str() == "panics" {
+                one_less(&self.panics).unwrap();
             }
             self.inner.load(&session, cursor).await
         })
@@ -81,7 +94,10 @@ impl LogStore for SlowStore {
         expected_tail: Offset,
         batch: Batch,
     ) -> BoxFuture<'_, Result<(), AppendError>> {
-        self.inner.append(session, log, expected_tail, batch)
+        match one_less(&self.failures_to_append) {
+            Ok(()) => self.inner.append(session, log, expected_tail, batch),
+            Err(error) => Box::pin(async { Err(AppendError::Store(error)) }),
+        }
     }
 
     fn read(
@@ -94,7 +110,10 @@ impl LogStore for SlowStore {
     }
 
     fn indexed(&self) -> BoxFuture<'_, Result<Vec<SessionId>, StoreError>> {
-        self.inner.indexed()
+        match one_less(&self.failures_to_list) {
+            Ok(()) => self.inner.indexed(),
+            Err(error) => Box::pin(async { Err(error) }),
+        }
     }
 
     fn list(
@@ -109,6 +128,15 @@ impl LogStore for SlowStore {
     fn reopen(&self) -> BoxFuture<'_, Result<(), StoreError>> {
         self.inner.reopen()
     }
+}
+
+/// Fails while there are failures left.
+fn one_less(failures: &AtomicUsize) -> Result<(), StoreError> {
+    let left = failures.load(Ordering::Relaxed).checked_sub(1);
+    left.map_or(Ok(()), |left| {
+        failures.store(left, Ordering::Relaxed);
+        Err(StoreError::Read("as asked for".into()))
+    })
 }
 
 /// A store with sessions whose runs have leases of an hour.
@@ -188,9 +216,47 @@ async fn a_load_that_hangs_or_fails_when_a_clock_runs_out_holds_up_no_other() {
     assert!(!has_ended(&store, "hangs").await && !has_ended(&store, "fails").await);
     assert_eq!(store.most_loading.load(Ordering::Relaxed), SESSION_LOADS_AT_ONCE);
     pass(MINUTE_MS).await;
+    pass(LOAD_RETRY_MS).await;
     assert!(has_ended(&store, "fails").await, "it was tried again");
     assert!(!has_ended(&store, "hangs").await);
     store.is_stuck.send_replace(false);
     pass(1_000).await;
     assert!(has_ended(&store, "hangs").await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_does_not_load_at_the_start_comes_when_it_is_tried_again() {
+    let store = filled(["fails", "panics"].map(str::to_owned).into_iter()).await;
+    store.failures.store(1, Ordering::Relaxed);
+    store.panics.store(2, Ordering::Relaxed);
+    let (hub, _) = open(&store).await;
+    let is_live = |name| hub.live(&session(name)).is_some();
+    assert!(!is_live("fails") && !is_live("panics"));
+    pass(LOAD_RETRY_MS + MARGIN_MS).await;
+    assert!(is_live("fails") && !is_live("panics"));
+    pass(LOAD_RETRY_MS + MARGIN_MS).await;
+    assert!(is_live("panics"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_never_loads_is_tried_again_and_again_with_a_pause() {
+    const TRIES: usize = 10;
+    let store = filled(std::iter::once("fails".to_owned())).await;
+    store.failures.store(usize::MAX, Ordering::Relaxed);
+    let (_hub, _) = open(&store).await;
+    pass(TRIES as u64 * (LOAD_RETRY_MS + MARGIN_MS)).await;
+    assert_eq!(usize::MAX - store.failures.load(Ordering::Relaxed), 1 + TRIES);
+}
+
+#[tokio::test(start_paused = true)]
+async fn clocks_run_on_after_a_failed_write_though_the_store_cannot_be_listed_at_first() {
+    let store = filled(std::iter::once("s0".to_owned())).await;
+    let (hub, _) = open(&store).await;
+    let other = hub.session(&session("other")).await.unwrap();
+    store.failures_to_append.store(1, Ordering::Relaxed);
+    store.failures_to_list.store(2, Ordering::Relaxed);
+    ask(&other, None, &data("x")).await.await.expect_err("no word of what became of it");
+    pass(LOAD_RETRY_MS).await;
+    assert_eq!(store.failures_to_list.load(Ordering::Relaxed), 0);
+    assert!(hub.live(&session("s0")).is_some());
 }
