@@ -267,3 +267,26 @@ async fn a_server_that_goes_sends_away_who_waits() {
     assert!(reply.header("retry-after").parse::<u64>().unwrap() <= 2);
     server.ended().await;
 }
+
+// DS-7.16
+#[tokio::test]
+async fn a_session_that_may_have_no_more_runs_open_keeps_whoever_asks_for_work_waiting() {
+    let server = TestServer::start(&[]).await;
+    let starts: Vec<Value> = (0..1024)
+        .map(|n| json!({"kind": "run.started", "run": format!("r{n}"), "agent": "b"}))
+        .collect();
+    let full = Request::post("/v1/sessions/s/events", &json!(starts))
+        .header("session-as", "agent/b")
+        .header("producer-id", "p")
+        .header("producer-epoch", "0")
+        .header("producer-seq", "0")
+        .send(server.address)
+        .await;
+    assert_eq!(full.status, 200, "{}", full.text());
+    ask(&server, "s", "m1", json!({})).await;
+    // The claim is refused; there may be other work.
+    let work = parked(&server, json!({})).await;
+    ask(&server, "other", "m2", json!({})).await;
+    let work = work.await.unwrap();
+    assert_eq!((work.status.as_u16(), work.json()["session"].clone()), (200, json!("other")));
+}
