@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Dice, Generator, NAMES, plain};
+use super::{AGENTS, Dice, Generator, NAMES, is_of, plain};
 use crate::call::{Call, Place};
 use crate::model::view::View;
 use crate::world::World;
@@ -117,6 +117,17 @@ impl Generator {
     pub(super) fn burst(&mut self, dice: &mut Dice, view: &View, world: &World) -> Option<Call> {
         let open: Vec<_> = view.open().cloned().collect();
         let run = dice.pick(&open)?;
+        if let Some(agent) = (0..AGENTS.len()).find(|agent| is_of(&run, *agent))
+            && dice.chance(50)
+        {
+            let count = (64 + dice.below(2)).saturating_sub(view.open_asks(&run.id).count());
+            let asks = (0..count).map(|_| {
+                let id = self.id("k");
+                self.mark(json!({"kind": "run.suspended", "run": run.id, "ask": id, "body": 1}))
+            });
+            let asks = asks.collect();
+            return Some(Call::Publish(self.publishing(dice, world, agent, asks)?));
+        }
         let pending = view.pending_steers(&run.id).count();
         let count = (64 + dice.below(2)).saturating_sub(pending);
         let events = (0..count).map(|_| {
