@@ -183,6 +183,8 @@ test.describe("while the agents of a plan write", () => {
     await runOf(chat, "r2").getByTestId("steer").press("Enter");
     const steer = runOf(chat, "r2").getByTestId("steer-sent");
     await expect(steer).toHaveAttribute("data-state", "sent");
+    // It is sent when the server has it, and shown anew when the log has told when.
+    await expect(chat.page.getByTestId("offset")).toHaveText("4");
     await steer.evaluate((item) => getSelection().selectAllChildren(item));
     const selected = () => chat.page.evaluate(() => getSelection().toString());
     expect(await selected()).toContain("assume COGS 12");
