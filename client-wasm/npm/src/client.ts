@@ -97,7 +97,7 @@ export class ClientObject<A extends App = App> implements Client<A>, Port {
     if (!session.open(options)) {
       this.#sessions.delete(id);
       throw failure("invalid", options.snapshot
-        ? "that is no transcript of a session"
+        ? "no transcript of a session"
         : "a session's id is 1 to 128 characters out of A-Z a-z 0-9 . _ ~ -");
     }
     // What is still on its way is shown here too.
@@ -160,7 +160,7 @@ export class ClientObject<A extends App = App> implements Client<A>, Port {
     const key = keyOf(owner.id, id);
     const known = this.#acts.get(key);
     if (known) {
-      if (known.body !== body) throw failure("id_conflict", "that id is on its way with something else");
+      if (known.body !== body) throw failure("id_conflict", "that id is on its way with other words");
       return known.end.promise;
     }
     const raw = this.raw();
@@ -186,7 +186,7 @@ export class ClientObject<A extends App = App> implements Client<A>, Port {
   #start(): Core {
     const WebSocket = this.#options.WebSocket ?? (globalThis as { WebSocket?: unknown }).WebSocket;
     if (typeof WebSocket !== "function") {
-      throw failure("not_supported", "there is no WebSocket here: pass one, connect(url, { WebSocket })");
+      throw failure("not_supported", "there is no WebSocket: connect(url, { WebSocket })");
     }
     const { as, token, tabs } = this.#options;
     this.#shares = tabs !== "solo" && canShare();

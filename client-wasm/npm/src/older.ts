@@ -93,6 +93,6 @@ export class Older<A extends App> {
       transcript.first = page.first ?? 1;
       return;
     }
-    throw new DurableSessionsError("unavailable", "too much happens to the older messages", true);
+    throw new DurableSessionsError("unavailable", "the older messages change too fast", true);
   }
 }

@@ -176,8 +176,7 @@ export class RunTree {
         if (stopped.rank < runs) return true;
         continue;
       }
-      const isAlone = "run" in target && target.cascade === false;
-      for (let slot: Slot | undefined = stopped; slot; slot = isAlone ? undefined : slot.parent) {
+      for (let slot: Slot | undefined = stopped; slot; slot = "run" in target && target.cascade === false ? undefined : slot.parent) {
         if ("run" in target ? slot.now.id === target.run : slot.now.inReplyTo === target.message) return true;
       }
     }

@@ -114,17 +114,17 @@ export class SessionObject<A extends App = App> implements Session<A> {
   answer(ask: string, value: A["answer"]): Promise<Ack> {
     const run = this.#transcript.asker(ask);
     return this.#publish(randomId(), () => {
-      if (run === undefined) throw failure("not_found", "no run of this transcript asks that");
+      if (run === undefined) throw failure("not_found", "no run asks that");
       return { kind: "run.resumed", run, ask, answer: value };
     });
   }
 
   stop(target?: StopTarget): Promise<StopReceipt> {
     const id = randomId();
-    const { run, message, cascade }: { run?: string; message?: string; cascade?: boolean } = target ?? {};
     return this.#act(id, () => {
+      const { run, message, cascade }: { run?: string; message?: string; cascade?: boolean } = target ?? {};
       // A mistake must not stop everything.
-      if (target !== undefined && (run ?? message) == null) throw failure("invalid", "a stop names a run or a message");
+      if (target !== undefined && !run && !message) throw failure("invalid", "no run or message");
       return {
         body: "",
         show: () => this.#transcript.stopping(id, target),
@@ -323,7 +323,7 @@ export class SessionObject<A extends App = App> implements Session<A> {
     if (this.#status === "closed") return;
     const begins = this.#begins!;
     this.#begins = undefined;
-    if (!this.#attach(snapshot)) return this.closed(failure("invalid", "that is no id of a session"));
+    if (!this.#attach(snapshot)) return this.closed(failure("invalid", "no id of a session"));
     for (const begin of begins) begin();
     this.#subscribers.changed();
   }
