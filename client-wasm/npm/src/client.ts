@@ -160,7 +160,7 @@ export class ClientObject<A extends App = App> implements Client<A>, Port {
     const key = keyOf(owner.id, id);
     const known = this.#acts.get(key);
     if (known) {
-      if (known.body !== body) throw failure("id_conflict", "that id is on its way with other words");
+      if (known.body !== body) throw failure("id_conflict", "that id is on its way with something else");
       return known.end.promise;
     }
     const raw = this.raw();
@@ -186,7 +186,7 @@ export class ClientObject<A extends App = App> implements Client<A>, Port {
   #start(): Core {
     const WebSocket = this.#options.WebSocket ?? (globalThis as { WebSocket?: unknown }).WebSocket;
     if (typeof WebSocket !== "function") {
-      throw failure("not_supported", "there is no WebSocket: connect(url, { WebSocket })");
+      throw failure("not_supported", "there is no WebSocket here: pass one, connect(url, { WebSocket })");
     }
     const { as, token, tabs } = this.#options;
     this.#shares = tabs !== "solo" && canShare();

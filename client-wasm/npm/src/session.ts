@@ -114,7 +114,7 @@ export class SessionObject<A extends App = App> implements Session<A> {
   answer(ask: string, value: A["answer"]): Promise<Ack> {
     const run = this.#transcript.asker(ask);
     return this.#publish(randomId(), () => {
-      if (run === undefined) throw failure("not_found", "no run asks that");
+      if (run === undefined) throw failure("not_found", "no run of this transcript asks that");
       return { kind: "run.resumed", run, ask, answer: value };
     });
   }
@@ -124,7 +124,7 @@ export class SessionObject<A extends App = App> implements Session<A> {
     return this.#act(id, () => {
       const { run, message, cascade }: { run?: string; message?: string; cascade?: boolean } = target ?? {};
       // A mistake must not stop everything.
-      if (target !== undefined && !run && !message) throw failure("invalid", "no run or message");
+      if (target !== undefined && !run && !message) throw failure("invalid", "a stop names a run or a message");
       return {
         body: "",
         show: () => this.#transcript.stopping(id, target),
