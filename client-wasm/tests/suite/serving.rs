@@ -21,13 +21,8 @@ fn hear(core: &mut Client<Value>, socket: u32, frame: Value) -> Vec<Value> {
     tell(core, Input::Frame { socket, frame, bytes: 100 })
 }
 
-fn produce() -> Input<Value> {
-    Input::Produce { session: session(), producer: id("p"), follow: Follow::EVENTS }
-}
-
-#[test]
-fn a_session_is_attached_once_for_its_events_and_its_runs() {
-    let mut core = Client::new(Options {
+fn core() -> Client<Value> {
+    Client::new(Options {
         client: id("client"),
         principal: Some("agent/bot".to_owned()),
         has_tokens: false,
@@ -35,7 +30,16 @@ fn a_session_is_attached_once_for_its_events_and_its_runs() {
         page: id("page"),
         keeps: false,
         seed: 1,
-    });
+    })
+}
+
+fn produce() -> Input<Value> {
+    Input::Produce { session: session(), producer: id("p"), follow: Follow::EVENTS }
+}
+
+#[test]
+fn a_session_is_attached_once_for_its_events_and_its_runs() {
+    let mut core = core();
     let (agent, sessions) = (id("assistant"), Vec::new());
     tell(&mut core, Input::Serve { agent, sessions, slots: 1, producer: None });
     tell(&mut core, Input::Opened { socket: 1 });
@@ -54,15 +58,7 @@ fn a_session_is_attached_once_for_its_events_and_its_runs() {
 
 #[test]
 fn after_a_cut_its_runs_are_named_before_it_offers_to_work() {
-    let mut core = Client::new(Options {
-        client: id("client"),
-        principal: Some("agent/bot".to_owned()),
-        has_tokens: false,
-        tabs: false,
-        page: id("page"),
-        keeps: false,
-        seed: 1,
-    });
+    let mut core = core();
     let agent = id("assistant");
     tell(
         &mut core,
@@ -93,15 +89,7 @@ fn after_a_cut_its_runs_are_named_before_it_offers_to_work() {
 
 /// A core whose worker of a fixed name was told of a run that the process before has left.
 fn told_of_a_left_run() -> Client<Value> {
-    let mut core = Client::new(Options {
-        client: id("client"),
-        principal: Some("agent/bot".to_owned()),
-        has_tokens: false,
-        tabs: false,
-        page: id("page"),
-        keeps: false,
-        seed: 1,
-    });
+    let mut core = core();
     let (agent, producer) = (id("assistant"), Some(id("p")));
     tell(&mut core, Input::Serve { agent, sessions: Vec::new(), slots: 2, producer });
     tell(&mut core, Input::Opened { socket: 1 });
