@@ -302,6 +302,7 @@ test("who leaves while the last messages cannot be read asks for them no more", 
   session.detach();
   await until(() => session.status === "closed");
   fail(new Error("no network"));
+  // It would ask again within a turn: its pauses are over at once.
   await new Promise((resolve) => setTimeout(resolve, 20));
   assert.deepEqual([asked.length, paused], [1, []]);
 });

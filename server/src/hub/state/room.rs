@@ -1,5 +1,5 @@
-//! How much of what people send may wait for agents at a time. Nothing that an agent writes waits for
-//! room: behind it in its stream might be what makes some.
+//! How much input and how many steers may wait for agents at a time. An agent's asks and runs do not wait
+//! for room: what makes some might stand behind them in its stream.
 
 use std::collections::BTreeMap;
 

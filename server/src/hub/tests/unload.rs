@@ -3,7 +3,7 @@ use std::sync::Arc;
 use durable_sessions_protocol::event::Principal;
 
 use super::super::alarms::Alarm;
-use super::super::{Device, Writer};
+use super::super::{Device, Hub, Writer};
 use super::{ask, data, open, open_with, pass, publish, read_all, session};
 use crate::log::{LogStore, MemoryStore};
 
@@ -127,15 +127,19 @@ async fn a_session_that_a_connection_wrote_to_stays_until_the_connection_leaves(
     assert_eq!(config.sessions.value(), 0);
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_checkpoint_that_fails_at_the_end_costs_nothing_but_a_reopening() {
-    let store = Arc::new(MemoryStore::new());
-    let (hub, config) = open(&store).await;
+/// Writes to the session, and holds it no longer.
+async fn write_a_hundred(hub: &Hub) {
     let handle = hub.session(&session("s")).await.unwrap();
     for number in 0..100 {
         publish(&handle, None, &data(&number.to_string())).await.unwrap();
     }
-    drop(handle);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_checkpoint_that_fails_at_the_end_costs_nothing_but_a_reopening() {
+    let store = Arc::new(MemoryStore::new());
+    let (hub, config) = open(&store).await;
+    write_a_hundred(&hub).await;
     store.fail_next_sync();
     pass(2 * MINUTE_MS).await;
     assert_eq!(config.sessions.value(), 0);
@@ -148,11 +152,7 @@ async fn a_checkpoint_that_fails_at_the_end_costs_nothing_but_a_reopening() {
 async fn what_is_asked_while_a_session_is_about_to_leave_is_answered() {
     let store = Arc::new(MemoryStore::new());
     let (hub, config) = open(&store).await;
-    let handle = hub.session(&session("s")).await.unwrap();
-    for number in 0..100 {
-        publish(&handle, None, &data(&number.to_string())).await.unwrap();
-    }
-    drop(handle);
+    write_a_hundred(&hub).await;
     store.hold_sync();
     pass(2 * MINUTE_MS).await;
     assert_eq!((store.waiting(), config.sessions.value()), (1, 1), "its checkpoint is on the way");
