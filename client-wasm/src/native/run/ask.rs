@@ -12,7 +12,7 @@ pub struct Ask<'a> {
     /// What is asked, in the app's own words; not `null`.
     pub body: &'a Value,
     /// How long the answer may take, 1,000 to 2,592,000,000 ms (30 days); `None` is 24 h. Then the
-    /// run ends `lost`, and its input is offered again.
+    /// run ends `lost`; if it has an input, that is offered again unless it was the third attempt.
     pub expires_ms: Option<u64>,
 }
 
