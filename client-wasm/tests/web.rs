@@ -580,7 +580,16 @@ fn what_is_told_has_the_numbers_and_fields_that_the_facade_expects() {
         ("Unlock", Output::Leave),
         ("Role", Output::Role { role: Role::Leader, tabs: 1 }),
         ("Presence", Output::Presence { session: session(), members: JsNode("x".into()) }),
-        ("Store", Output::Store { session: session(), id: id(), log: None, event: String::new() }),
+        (
+            "Store",
+            Output::Store {
+                session: session(),
+                id: id(),
+                log: None,
+                event: String::new(),
+                is_stored: false,
+            },
+        ),
         ("Forget", Output::Forget { session: session(), id: id() }),
         ("Recover", Output::Recover),
         (

@@ -240,7 +240,7 @@ export class ClientObject<A extends App = App> implements Client<A>, Port {
       case Told.Presence:
         return session?.presenceChanged(second as unknown as readonly Member[]);
       case Told.Store:
-        return this.#store({ tab: this.#id, session: first, id: second, log: third, event: told[4] as string });
+        return this.#store({ tab: this.#id, session: first, id: second, log: third, event: told[4] as string }, told[5]);
       case Told.Forget:
         return this.#outbox?.remove(first, second);
       case Told.Recover:
@@ -295,8 +295,8 @@ export class ClientObject<A extends App = App> implements Client<A>, Port {
   }
 
   // What nobody sent here was sent before, on a page that is gone.
-  #store(entry: Entry): void {
-    this.#outbox?.put(entry);
+  #store(entry: Entry, isStored: unknown): void {
+    if (!isStored) this.#outbox?.put(entry);
     const { session, id, event } = entry;
     const key = keyOf(session, id);
     const known = this.#acts.get(key);

@@ -69,5 +69,7 @@ pub const SETTLED_MS: u64 = 30_000;
 pub const HERE_MS: u64 = 4_000;
 /// A follower silent for this long counts as gone.
 pub const MEMBER_TIMEOUT_MS: u64 = 12_000;
+/// How often at least a leader looks for what tabs that are gone have left to be sent.
+pub const RECOVER_EVERY_MS: u64 = 30_000;
 /// A follower whose request is not answered for this long begins anew with its leader.
 pub const RELAY_TIMEOUT_MS: u64 = 5_000;

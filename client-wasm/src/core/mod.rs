@@ -75,6 +75,8 @@ pub struct Client<N> {
     presences: Vec<(SessionId, N)>,
     taking: Taking,
     has_recovered: bool,
+    /// When to look for what tabs that are gone have left.
+    recover_at: Option<u64>,
     /// Whether a stored act found no room in its outbox.
     has_left_acts: bool,
     /// What the app knows of the connection: status, time of the next attempt, whether it failed.
@@ -120,6 +122,7 @@ impl<N: Node + Clone> Client<N> {
             presences: Vec::new(),
             taking: Taking { event_max_bytes: EVENT_MAX_BYTES, keeps },
             has_recovered: false,
+            recover_at: None,
             has_left_acts: false,
             published: (Status::Connecting, None, false),
             lease_ping_at: 0,
@@ -145,10 +148,16 @@ impl<N: Node + Clone> Client<N> {
                 self.serve_again(socket);
             }
             let has_room = self.sessions.iter().all(|session| session.outbox.is_empty());
-            if (has_changed && self.taking.keeps) || (self.has_left_acts && has_room) {
-                self.has_left_acts = false;
-                self.outputs.push_back(Output::Recover);
+            if has_changed || (self.has_left_acts && has_room) {
+                self.recover(now);
             }
+        }
+        if self.recover_at.take_if(|at| now >= *at).is_some() {
+            self.has_left_acts = false;
+            self.outputs.push_back(Output::Recover);
+            // A tab may die before a leader has heard that it is there.
+            self.recover_at =
+                self.tabs.leads().then(|| now.saturating_add(limits::RECOVER_EVERY_MS));
         }
         self.publish(now, has_changed);
     }
@@ -163,6 +172,7 @@ impl<N: Node + Clone> Client<N> {
     #[must_use]
     pub fn timeout(&self) -> Option<u64> {
         let mut next = earliest(self.connection.timeout(), self.tabs.timeout());
+        next = earliest(next, self.recover_at);
         if let Some(link) = self.link() {
             let lease = self.open_runs().next().map(|_| self.lease_ping_at);
             next = earliest(next, lease);
@@ -259,7 +269,7 @@ impl<N: Node + Clone> Client<N> {
             }
             Input::Locked | Input::LockLost | Input::Message { .. } => {}
             Input::Resend { tab, session, id, log, event } => {
-                if self.tabs.is_gone(&tab) {
+                if self.tabs.is_gone(now, &tab) {
                     self.resend(now, session, id, log, event);
                 }
             }
@@ -330,11 +340,11 @@ impl<N: Node + Clone> Client<N> {
         } else if !self.tabs.holds_connection() {
             self.connection.stand_down(now, out);
         } else if self.is_started {
-            // What an earlier page left is shown before there is a connection to send it on.
-            if self.taking.keeps && !std::mem::replace(&mut self.has_recovered, true) {
-                out.push_back(Output::Recover);
-            }
             self.connection.start(now, self.tabs.group_id(), out);
+            // What an earlier page left is shown before there is a connection to send it on.
+            if !std::mem::replace(&mut self.has_recovered, true) {
+                self.recover(now);
+            }
         }
         if !self.tabs.leads() {
             for session in &mut self.sessions {
@@ -348,10 +358,17 @@ impl<N: Node + Clone> Client<N> {
         self.connection.live_socket().map(Link::Socket).or_else(|| self.tabs.link())
     }
 
+    /// Looks for what tabs that are gone have left, as soon as it is known which are.
+    fn recover(&mut self, now: u64) {
+        if self.taking.keeps {
+            self.recover_at = self.tabs.known_at().map(|at| at.max(now));
+        }
+    }
+
     fn timed_out(&mut self, now: u64) {
         self.connection.timed_out(now, &mut self.outputs);
         for tab in self.tabs.timed_out(now, &mut self.outputs) {
-            self.without(&tab);
+            self.without(now, tab.as_str());
         }
         let is_relayed = matches!(self.link(), Some(Link::Leader { .. }));
         if is_relayed && !self.pending.is_empty() && now >= self.relay_due {
@@ -391,8 +408,12 @@ impl<N: Node + Clone> Client<N> {
     /// An act that was taken in before. What is said of it goes to whoever still waits for it.
     fn resend(&mut self, now: u64, session: SessionId, id: Id, log: Option<LogId>, event: String) {
         let taking = self.taking;
+        // Those behind one that found no room do not overtake it.
+        if self.has_left_acts {
+            return;
+        }
         let Some((session, out)) = self.open(now, &session) else { return };
-        if let Err(problem) = session.take(id, log, event, taking, out) {
+        if let Err(problem) = session.take(id, log, event, true, taking, out) {
             // It is still stored, for when there is room.
             self.has_left_acts |= problem.code == ErrorCode::OutboxFull;
         }
@@ -438,6 +459,7 @@ impl<N: Node + Clone> Client<N> {
         }
         self.sessions.clear();
         self.serve = Serve::default();
+        self.recover_at = None;
         self.tabs.end(&mut self.outputs);
         self.connection.end(&mut self.outputs);
     }

@@ -166,6 +166,9 @@ pub enum Output<N> {
         log: Option<LogId>,
         /// The event's JSON.
         event: String,
+        /// Whether it is stored already and stays as it is, for it came out of the durable outbox:
+        /// who made an act and when says in what order it is sent.
+        is_stored: bool,
     },
     /// An act is answered: what was stored of it, if anything, is not needed any more.
     Forget {

@@ -21,8 +21,8 @@ impl<N: Node + Clone> Client<N> {
                 is_followed.then(|| self.learn(head))?;
             }
             "bye" => {
-                let was_member = self.tabs.bye(now, &from, &mut self.outputs);
-                was_member.then(|| Id::parse(&from).ok().map(|tab| self.without(&tab)))?;
+                self.tabs.bye(now, &from, &mut self.outputs);
+                self.without(now, &from);
             }
             "here" => {
                 self.tabs.heard(now, &from, head.text("page"));
@@ -174,11 +174,9 @@ impl<N: Node + Clone> Client<N> {
     }
 
     /// A tab is gone. What it had taken in and not delivered is in the durable outbox.
-    pub(super) fn without(&mut self, tab: &Id) {
-        self.leave_sessions(tab.as_str(), &|_| true);
-        if self.taking.keeps {
-            self.outputs.push_back(Output::Recover);
-        }
+    pub(super) fn without(&mut self, now: u64, tab: &str) {
+        self.leave_sessions(tab, &|_| true);
+        self.recover(now);
     }
 
     /// A tab no longer reads some sessions.

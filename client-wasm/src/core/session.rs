@@ -142,12 +142,12 @@ impl Session {
         let messages = if is_all { self.outbox.messages() } else { Vec::new() };
         let id = act.id.clone();
         let event = act.into_event(seen);
-        self.take(id.clone(), log.clone(), event, taking, out)?;
+        self.take(id.clone(), log.clone(), event, false, taking, out)?;
         for (number, message) in messages.into_iter().enumerate() {
             let Some(own) = numbered(&id, number) else { break };
             let event = Act::stop(own.clone(), StopTarget::Message(message)).into_event(None);
             // One that finds no room is left out.
-            let _: Result<(), Problem> = self.take(own, log.clone(), event, taking, out);
+            let _: Result<(), Problem> = self.take(own, log.clone(), event, false, taking, out);
         }
         Ok(())
     }
@@ -158,6 +158,7 @@ impl Session {
         id: Id,
         log: Option<LogId>,
         event: String,
+        is_stored: bool,
         Taking { event_max_bytes, keeps }: Taking,
         out: &mut VecDeque<Output<N>>,
     ) -> Result<(), Problem> {
@@ -166,7 +167,7 @@ impl Session {
         }
         self.outbox.push(id.clone(), event.clone(), log.clone(), event_max_bytes)?;
         if keeps {
-            out.push_back(Output::Store { session: self.id.clone(), id, log, event });
+            out.push_back(Output::Store { session: self.id.clone(), id, log, event, is_stored });
         }
         Ok(())
     }

@@ -57,9 +57,7 @@ enum State {
     /// It would share, and has not begun.
     Idle,
     /// The group is being found out.
-    Joining {
-        deadline: Deadline,
-    },
+    Joining { deadline: Deadline },
     /// Out of the group until the page is back.
     Away,
     Follower {
@@ -72,6 +70,8 @@ enum State {
     Leader {
         number: u64,
         beat_at: u64,
+        /// When all that live have said so.
+        known_at: u64,
         members: Vec<Member>,
     },
 }
@@ -301,13 +301,11 @@ impl Tabs {
     }
 
     /// Another member leaves.
-    pub(super) fn bye<N>(&mut self, now: u64, from: &str, out: &mut VecDeque<Output<N>>) -> bool {
+    pub(super) fn bye<N>(&mut self, now: u64, from: &str, out: &mut VecDeque<Output<N>>) {
         match &mut self.state {
             State::Leader { members, beat_at, .. } => {
-                let before = members.len();
                 members.retain(|member| member.tab.as_str() != from);
                 *beat_at = now;
-                members.len() < before
             }
             State::Follower { leader, quiet, .. } if is_tab(leader.as_ref(), from) => {
                 let had_lock = leader.take().is_some_and(|leader| leader.has_lock);
@@ -319,13 +317,12 @@ impl Tabs {
                     // Whoever holds the lock does not lead, so it may be granted to nobody.
                     *quiet = Deadline::new(now.saturating_add(PARTED_MS));
                 }
-                false
             }
             State::Solo
             | State::Idle
             | State::Joining { .. }
             | State::Away
-            | State::Follower { .. } => false,
+            | State::Follower { .. } => {}
         }
     }
 
@@ -424,8 +421,15 @@ impl Tabs {
     }
 
     fn lead<N>(&mut self, now: u64, out: &mut VecDeque<Output<N>>) {
+        // Who never heard of a leader is alone: nobody follows one that is not there.
+        let pause = if self.number == 0 { 0 } else { BEAT_MS };
         self.number += 1;
-        self.state = State::Leader { number: self.number, beat_at: now, members: Vec::new() };
+        self.state = State::Leader {
+            number: self.number,
+            beat_at: now,
+            known_at: now.saturating_add(pause),
+            members: Vec::new(),
+        };
         self.queue(out);
     }
 

@@ -89,13 +89,16 @@ pub fn encode(output: &Output<JsNode>) -> Array {
         Output::Presence { session, members } => {
             flat.number(op::PRESENCE).text(session.as_str()).node(members);
         }
-        Output::Store { session, id, log, event } => {
+        Output::Store { session, id, log, event, is_stored } => {
             flat.number(op::STORE).text(session.as_str()).text(id.as_str());
             match log {
                 Some(log) => flat.text(log.as_str()),
                 None => flat.maybe(None),
             };
             flat.text(event);
+            if *is_stored {
+                flat.number(1);
+            }
         }
         Output::Forget { session, id } => {
             flat.number(op::FORGET).text(session.as_str()).text(id.as_str());

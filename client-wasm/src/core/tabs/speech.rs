@@ -46,9 +46,20 @@ impl Tabs {
         true
     }
 
-    /// Whether a tab resends nothing any more.
-    pub(in crate::core) fn is_gone(&self, tab: &Id) -> bool {
-        *tab != self.me && !self.members().iter().any(|member| member.tab == *tab)
+    /// When it is known which tabs are gone, if this one is to send what they left.
+    pub(in crate::core) const fn known_at(&self) -> Option<u64> {
+        match self.state {
+            State::Solo => Some(0),
+            State::Leader { known_at, .. } => Some(known_at),
+            State::Idle | State::Joining { .. } | State::Away | State::Follower { .. } => None,
+        }
+    }
+
+    /// Whether a tab resends nothing any more, and this one is to do it.
+    pub(in crate::core) fn is_gone(&self, now: u64, tab: &Id) -> bool {
+        self.known_at().is_some_and(|at| now >= at)
+            && *tab != self.me
+            && !self.members().iter().any(|member| member.tab == *tab)
     }
 
     /// Whether a message is for this leader in its present term.

@@ -9,7 +9,7 @@ use durable_sessions_protocol::id::{Id, LogId, SessionId};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Stored {
     pub(super) principal: String,
-    /// Who took it in.
+    /// Who made it.
     pub(super) tab: Id,
     pub(super) session: SessionId,
     pub(super) id: Id,
@@ -22,14 +22,18 @@ pub(super) struct Acts {
     outbox: Vec<Stored>,
     /// All that were ever taken in.
     known: BTreeMap<Id, Stored>,
+    /// Them in the order in which people made them.
+    made: Vec<Id>,
     refused: BTreeMap<Id, ErrorCode>,
 }
 
 impl Acts {
     pub(super) fn store(&mut self, act: Stored) {
-        let known = self.known.entry(act.id.clone()).or_insert_with(|| act.clone());
-        let has_moved = Stored { tab: known.tab.clone(), ..act.clone() };
-        assert_eq!(*known, has_moved, "an act never changes, only who takes care of it");
+        let known = self.known.entry(act.id.clone()).or_insert_with(|| {
+            self.made.push(act.id.clone());
+            act.clone()
+        });
+        assert_eq!(*known, act, "an act never changes, nor who made it");
         self.outbox.retain(|stored| stored.id != act.id);
         self.outbox.push(act);
     }
@@ -49,6 +53,11 @@ impl Acts {
 
     pub(super) fn known(&self) -> impl Iterator<Item = &Stored> {
         self.known.values()
+    }
+
+    /// All that were ever taken in, in the order in which people made them.
+    pub(super) fn made(&self) -> impl Iterator<Item = &Stored> {
+        self.made.iter().map(|id| &self.known[id])
     }
 
     pub(super) fn is_refused(&self, id: &Id) -> bool {

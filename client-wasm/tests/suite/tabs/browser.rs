@@ -57,9 +57,22 @@ impl World {
 
     /// A user sends a message.
     pub(super) fn send(&mut self, tab: TabId, session: &SessionId) -> Id {
-        let id = self.next_act();
-        let act = Act::text(id.clone(), "words");
+        self.say(tab, session, "words")
+    }
+
+    pub(super) fn say(&mut self, tab: TabId, session: &SessionId, text: &str) -> Id {
+        let act = Act::text(self.next_act(), text);
         self.act(tab, session, act)
+    }
+
+    /// A user takes back what was not sent.
+    pub(super) fn take_back(&mut self, tab: TabId, session: &SessionId, act: &Id) {
+        let it = &mut self.tabs[tab.0];
+        assert!(it.core.discard(session, act), "{act} is on its way");
+        it.promises.remove(act);
+        while let Some(output) = self.tabs[tab.0].core.poll() {
+            self.do_output(tab, output);
+        }
     }
 
     pub(super) fn stop(&mut self, tab: TabId, session: &SessionId, target: StopTarget) -> Id {
@@ -165,13 +178,13 @@ impl World {
                 let token = self.tabs[tab.0].token.clone();
                 self.tell(tab, Input::Token { socket, token });
             }
-            Task::Recovered => self.recover(tab),
+            Task::Recovered(acts) => self.recovered(tab, acts),
             Task::Consumed { session, reader } => self.consume(tab, session, reader),
         }
     }
 
-    fn recover(&mut self, tab: TabId) {
-        for stored in self.acts.of(&self.tabs[tab.0].principal) {
+    fn recovered(&mut self, tab: TabId, acts: Vec<Stored>) {
+        for stored in acts {
             let Stored { tab: by, session, id, log, event, .. } = stored;
             self.tell(tab, Input::Resend { tab: by, session, id, log, event });
         }
@@ -232,13 +245,18 @@ impl World {
                     it.fence.forget();
                 }
             }
-            Output::Store { session, id, log, event } => {
+            Output::Store { is_stored: true, .. } => {}
+            Output::Store { session, id, log, event, .. } => {
                 let principal = self.tabs[tab.0].principal.clone();
                 let tab = name(tab);
                 self.acts.store(Stored { principal, tab, session, id, log, event });
             }
             Output::Forget { session, id } => self.acts.forget(&session, &id),
-            Output::Recover => self.tell_later(tab, 5, Task::Recovered),
+            Output::Recover => {
+                let acts = self.acts.of(&self.tabs[tab.0].principal);
+                let delay = self.random.within(0..20);
+                self.tell_later(tab, delay, Task::Recovered(acts));
+            }
             output => self.be_told(tab, output),
         }
     }

@@ -1,6 +1,8 @@
 //! What must hold once the faults are over: soon one socket, one leader, everyone at the tail and
 //! nothing left to send; and then no further ado.
 
+use std::collections::BTreeMap;
+
 use durable_sessions_client::core::{Role, SessionStatus, Status};
 
 use super::tab::{Life, Tab, TabId};
@@ -101,6 +103,23 @@ impl World {
             assert!(stands.is_some() || is_refused, "{act:?} is lost");
             let names_message = act.event.contains(",\"message\":");
             assert!(stands.is_none() || !is_refused || names_message, "{act:?} at {stands:?}");
+        }
+        self.judge_order();
+    }
+
+    /// What a tab sent to a session stands there in the order of its making, whoever sent it in the
+    /// end. A refused one is out of it, though another tab may have tried again.
+    fn judge_order(&self) {
+        let mut last = BTreeMap::new();
+        for act in self.acts.made().filter(|act| !self.acts.is_refused(&act.id)) {
+            let record = self.records.get(&act.session);
+            let stands = record.and_then(|record| record.offset_of(act.id.as_str()));
+            let Some(stands) = stands else { continue };
+            let before = last.insert((&act.tab, &act.session), (stands, act));
+            assert!(
+                before.is_none_or(|(at, _)| at < stands),
+                "{act:?} at {stands} overtook {before:?}"
+            );
         }
     }
 

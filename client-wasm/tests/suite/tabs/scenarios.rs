@@ -1,6 +1,8 @@
 //! What happens to people, one sentence each. The channel is a browser's own: nothing is lost on it.
 
+use durable_sessions_client::core::limits::OUTBOX_MAX_BYTES;
 use durable_sessions_client::core::{Input, Role, SessionStatus, StopTarget, Token};
+use durable_sessions_protocol::limits::EVENT_MAX_BYTES;
 use serde_json::{Value, json};
 
 use super::tab::TabId;
@@ -133,6 +135,46 @@ fn more_than_an_outbox_holds_is_sent_when_there_is_room() {
     world.weather.is_down = false;
     world.run_until(60_000, "all of it is sent", World::is_well);
     world.judge_acts();
+}
+
+#[test]
+fn what_finds_no_room_is_not_overtaken_by_what_is_smaller() {
+    let (mut world, tabs) = tabs(2);
+    world.weather.is_down = true;
+    world.cut(tabs[0], false);
+    let long = "x".repeat(EVENT_MAX_BYTES * 3 / 4);
+    let senders = [tabs[1], world.open_tab(Some(group("one")))];
+    for tab in senders {
+        world.follow(tab, &session("s"));
+        for _ in 0..OUTBOX_MAX_BYTES / long.len() - 1 {
+            world.say(tab, &session("s"), &long);
+        }
+        world.send(tab, &session("s"));
+        world.kill(tab);
+    }
+    // Until they count as gone.
+    world.run_for(15_000);
+    world.weather.is_down = false;
+    world.run_until(60_000, "all of it is sent", World::is_well);
+    world.judge_acts();
+}
+
+#[test]
+fn what_a_tab_takes_back_is_not_sent_by_the_next_leader() {
+    let (mut world, tabs) = tabs(3);
+    world.weather.is_down = true;
+    // A new leader reads what is stored before it hears who is there.
+    world.weather.channel_ms = 40..60;
+    world.cut(tabs[0], false);
+    world.send(tabs[2], &session("s"));
+    let act = world.send(tabs[2], &session("s"));
+    world.kill(tabs[0]);
+    world.run_for(5_000);
+    assert_eq!(world.leaders(), [tabs[1]]);
+    world.take_back(tabs[2], &session("s"), &act);
+    world.weather.is_down = false;
+    world.run_until(60_000, "all is well", World::is_well);
+    assert_eq!(world.records[&session("s")].offset_of(act.as_str()), None);
 }
 
 #[test]

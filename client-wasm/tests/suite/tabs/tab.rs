@@ -6,6 +6,7 @@ use durable_sessions_client::core::{Client, Group, Role, Status, Token};
 use durable_sessions_protocol::id::{Id, SessionId};
 use serde_json::Value;
 
+use super::acts::Stored;
 use super::fence::Fence;
 use super::locks::Request;
 use super::witness::Watch;
@@ -88,8 +89,8 @@ pub(super) enum Task {
     Token {
         socket: u32,
     },
-    /// The durable outbox is read.
-    Recovered,
+    /// What was in the durable outbox a moment ago.
+    Recovered(Vec<Stored>),
     /// The app has consumed what a reader was given.
     Consumed {
         session: SessionId,
