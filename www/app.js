@@ -87,7 +87,9 @@ function regenerate({ id, text }) {
 
 function cancel(message) {
   composer.focus();
-  session.stop({ message: message.id }).catch(failUnlessOver);
+  const stopped = session.stop({ message: message.id });
+  stopped.catch(failUnlessOver);
+  return stopped;
 }
 
 function isRefused(text) {

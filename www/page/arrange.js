@@ -1,17 +1,24 @@
 // From a transcript to what stands on the page: the conversation in order, and under each root run the
 // runs that work for it.
 
+import { isOpen } from "./element.js";
+
+/** Who takes what a user says to no agent by name. */
+const DEFAULT_AGENT = "assistant";
+
 /**
- * One item an entry; `tasks` and `spoken` are those of `followLog`. `message` and `run` say what it is: a
- * message, or a root run without one. `speaking` is the open run whose last message it is. The first item of a
+ * One item an entry; `inputs` and `spoken` are those of `followLog`. `message` and `run` say what it is: a
+ * message, or a root run without one. `speaking` is the open run whose last message it is. `waitsFor` says of an
+ * input what it waits for: its `turn`, while its agent is at work, or an `agent`. The first item of a
  * root run is its `host`, whatever it is at the time: there stand its asks, its steers and its `panels`, one
- * for each run below it and each task that no run has taken; with those the item `isHosted`.
+ * for each run below it and each task that waits for one; with those the item `isHosted`.
  */
-export function arrange({ messages, runs, active }, { tasks, spoken }) {
+export function arrange({ messages, runs, active }, { inputs, spoken }) {
   const places = placesOf(runs);
-  const taken = new Set();
-  for (const { run } of places.values()) if (run.inReplyTo) taken.add(run.inReplyTo);
-  const isTask = ({ id }) => taken.has(id) || tasks.has(id);
+  const takers = takersOf(places);
+  // An input whose run was lost is offered again.
+  const isTaken = ({ id }) => takers.get(id)?.some((run) => run.state !== "lost") ?? false;
+  const isTask = ({ id }) => takers.has(id) || inputs.get(id)?.run != null;
   const speaking = lastMessages(messages, active, isTask);
 
   const items = [];
@@ -31,17 +38,20 @@ export function arrange({ messages, runs, active }, { tasks, spoken }) {
     if (place && (place.depth > 0 || message.role === "user" || isTask(message))) {
       const { panels, steers } = hostOf(place.root).host;
       const own = panels.find(({ run }) => run === place.run);
-      // What was delegated belongs to whoever took it, each time it was taken.
-      const takers = panels.filter(({ run }) => run?.inReplyTo === message.id);
-      const task = tasks.get(message.id);
       if (message.role === "user") (own?.steers ?? steers).push(message);
-      else if (taken.has(message.id)) for (const taker of takers) taker.tasks.push(message);
-      else if (task) panels.push({ run: null, depth: place.depth + 1, message, task });
-      else own?.messages.push(message);
+      else if (isTask(message)) {
+        // What was delegated belongs to whoever took it, each time it was taken.
+        for (const panel of panels) if (panel.run?.inReplyTo === message.id) panel.tasks.push(message);
+        const task = inputs.get(message.id);
+        if (task && !isTaken(message)) {
+          panels.push({ run: null, depth: place.depth + 1, message, task, wasTaken: takers.has(message.id) });
+        }
+      } else own?.messages.push(message);
       continue;
     }
-    const isUnclaimed = message.role === "user" && message.state === "sent" && !taken.has(message.id);
-    const said = { message, speaking: speaking.get(message.id) ?? null, isCancellable: isUnclaimed };
+    const input = message.state === "sent" && !isTaken(message) ? inputs.get(message.id) : undefined;
+    const waitsFor = input?.state === "waiting" ? (isAtWork(input.to ?? DEFAULT_AGENT, runs) ? "turn" : "agent") : null;
+    const said = { message, speaking: speaking.get(message.id) ?? null, waitsFor, wasTaken: takers.has(message.id) };
     const host = place && hostOf(place.root);
     if (host && host.message === null) Object.assign(host, said);
     else items.push({ key: `message:${message.id}`, run: place?.run ?? null, host: null, ...said });
@@ -67,7 +77,7 @@ export function isLarge({ root, panels, steers }) {
 /** The item of a root run that has not said anything. The same run has the same key whatever it says later. */
 function hostItem(root) {
   const host = { root, steers: [], panels: panelsOf(root) };
-  return { key: `run:${root.id}`, message: null, run: root, speaking: null, isCancellable: false, host };
+  return { key: `run:${root.id}`, message: null, run: root, speaking: null, waitsFor: null, wasTaken: false, host };
 }
 
 /**
@@ -104,6 +114,20 @@ function placesOf(roots) {
   };
   for (const root of roots) visit(root, root, 0);
   return places;
+}
+
+/** The runs that took an input, by its id. */
+function takersOf(places) {
+  const takers = new Map();
+  for (const { run } of places.values()) {
+    if (run.inReplyTo) takers.set(run.inReplyTo, [...(takers.get(run.inReplyTo) ?? []), run]);
+  }
+  return takers;
+}
+
+/** Whether what users say to an agent has to wait for what it does. */
+function isAtWork(agent, roots) {
+  return roots.some((root) => root.agent === agent && isOpen(root));
 }
 
 function panelsOf(root) {

@@ -28,7 +28,7 @@ export class Board {
     const key = run ? `run:${run.id}` : `task:${message.id}`;
     let view = this.#views.get(key);
     if (!view) {
-      view = run ? new Panel(this.#actions) : new TaskView();
+      view = run ? new Panel(this.#actions) : new TaskView(this.#actions.cancel);
       this.#views.set(key, view);
     }
     return view;

@@ -2,6 +2,7 @@
 
 import { isLarge } from "./arrange.js";
 import { Board } from "./board.js";
+import { cancelButton } from "./cancel.js";
 import { isOpen, make, setData, setRun, setText } from "./element.js";
 import { Figures } from "./figures.js";
 import { Controls } from "./panel.js";
@@ -23,6 +24,12 @@ const WAITING = {
   stopping: "is stopping",
 };
 
+/** What is said of an input that no run has. */
+const WAITS_FOR = { turn: "Waiting for its turn", agent: "Waiting for an agent" };
+
+/** So much of a message tells its button from those of others. */
+const LABEL_MAX_CHARS = 60;
+
 /**
  * `actions` are what an entry's buttons do: stop(run), steer(run, text), answer(ask, value),
  * cancel(message), retry(message), discard(message), edit(message), regenerate(message).
@@ -34,7 +41,8 @@ export class Entry {
   #message = undefined;
   #waiting = null;
   #run = null;
-  #isCancellable = false;
+  #waitsFor = null;
+  #wasTaken = false;
   #isLast = false;
   #heading = make("div", "entry-head");
   #name = make("span", "entry-name");
@@ -58,22 +66,23 @@ export class Entry {
    * Shows an item of `arrange`: a message or a run without one, with what its run needs. Touches nothing that
    * did not change: transcripts keep the identity of what stayed the same.
    */
-  show({ message, run, speaking, isCancellable, isLast, isHosted, host, name }) {
+  show({ message, run, speaking, waitsFor, wasTaken, isLast, isHosted, host, name }) {
     this.#showHost(host);
     const waiting = message ? null : run;
     const open = isHosted ? null : speaking ?? (waiting && isOpen(waiting) ? waiting : null);
-    const said = message === this.#message && waiting === this.#waiting;
-    if (said && open === this.#run && isCancellable === this.#isCancellable && isLast === this.#isLast) return;
+    const said = message === this.#message && waiting === this.#waiting && wasTaken === this.#wasTaken;
+    if (said && open === this.#run && waitsFor === this.#waitsFor && isLast === this.#isLast) return;
     this.#message = message;
     this.#waiting = waiting;
     this.#run = open;
-    this.#isCancellable = isCancellable;
+    this.#waitsFor = waitsFor;
+    this.#wasTaken = wasTaken;
     this.#isLast = isLast;
     setText(this.#name, name);
     if (message) this.#showMessage(message);
     else this.#showWordless(run);
     this.#showStop(open);
-    this.#button("cancel", isCancellable, "Cancel", () => this.#actions.cancel(this.#message));
+    this.#piece("cancel", waitsFor !== null, () => this.#makeCancel());
     const isAsked = message?.role === "user" && message.state !== "sending" && message.state !== "refused";
     this.#button("edit", isAsked, "Edit", () => this.#actions.edit(this.#message));
     this.#button("regenerate", isAsked && isLast, "Ask again", () => this.#actions.regenerate(this.#message));
@@ -102,6 +111,7 @@ export class Entry {
   #showMessage(message) {
     const body = this.#body ?? this.#makeBody();
     this.element.classList.remove("is-waiting");
+    this.element.classList.toggle("is-queued", this.#waitsFor !== null);
     this.element.dataset.author = message.role;
     setData(body, "id", message.id);
     setData(body, "role", message.role);
@@ -146,8 +156,7 @@ export class Entry {
   #showFate(message) {
     const refused = message.state === "refused";
     const outcome = message.role === "assistant" ? OUTCOMES[message.state] : undefined;
-    const fate = message.role === "user" && message.state === "stopped" ? "Cancelled" : "";
-    setText(this.#note, message.state === "sending" ? "Sending…" : fate);
+    setText(this.#note, message.role === "user" ? this.#inputFate(message) : "");
 
     const words = refused ? describe(message.error) : outcome && withReason(outcome, message.error);
     const failure = this.#piece("error", Boolean(words), () => make("p", "entry-fate"));
@@ -159,6 +168,24 @@ export class Entry {
     }
     this.#button("retry", refused, "Try again", () => this.#actions.retry(this.#message));
     this.#button("discard", refused, "Discard", () => this.#actions.discard(this.#message));
+  }
+
+  #inputFate({ state }) {
+    switch (state) {
+      case "sending":
+        return "Sending…";
+      case "stopped":
+        return "Cancelled";
+      case "lost":
+        return this.#wasTaken ? "Given up" : "Nobody took it";
+      default:
+        return WAITS_FOR[this.#waitsFor] ?? "";
+    }
+  }
+
+  #makeCancel() {
+    const name = (this.#message.text ?? "").slice(0, LABEL_MAX_CHARS);
+    return cancelButton(name, () => this.#actions.cancel(this.#message));
   }
 
   #showStop(run) {

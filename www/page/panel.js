@@ -152,7 +152,9 @@ export class Controls {
     this.#stop.dataset.run = run.id;
     this.#stop.setAttribute("aria-label", `${isStopping ? "Stopping" : "Stop"} ${name}`);
     setText(this.#stop, isStopping ? "Stopping…" : "Stop");
-    this.#showAsks(isOpen(run) && !isStopping ? run.asks : []);
+    // A stop may be refused: what was typed into them is kept until the run has ended.
+    this.#asks.hidden = isStopping;
+    this.#showAsks(isOpen(run) ? run.asks : []);
   }
 
   /** The list is read out as it changes, so it changes only with what it lists. */
