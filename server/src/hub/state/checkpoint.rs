@@ -77,6 +77,7 @@ impl State {
         }
         state.past = Past::of(state.runs.iter());
         state.find_places();
+        state.pending.find_delegated(&state.inputs);
         Ok(state)
     }
 

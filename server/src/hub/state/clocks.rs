@@ -16,7 +16,7 @@ impl State {
     #[must_use]
     pub fn deadline(&self) -> Option<u64> {
         let runs = self.open_runs().filter_map(|(_, run)| over(run));
-        let inputs = self.pending.values().filter_map(|id| Some(self.inputs.get(id)?.expires));
+        let inputs = self.pending.ids().filter_map(|id| Some(self.inputs.get(id)?.expires));
         runs.chain(inputs).min()
     }
 
@@ -38,7 +38,7 @@ impl State {
         }
         let expired: Vec<Id> = self
             .pending
-            .values()
+            .ids()
             .filter(|id| self.inputs.get(*id).is_some_and(|input| input.expires <= now))
             .cloned()
             .collect();

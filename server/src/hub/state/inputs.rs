@@ -109,7 +109,7 @@ impl State {
         let mut busy = self.agents_at_work();
         let mut counts: HashMap<&Id, usize> = HashMap::new();
         let mut offers = Vec::new();
-        for (id, input) in self.pending.values().filter_map(|id| Some((id, self.inputs.get(id)?))) {
+        for (id, input) in self.pending.ids().filter_map(|id| Some((id, self.inputs.get(id)?))) {
             if input.is_queued && !busy.insert(&input.agent) {
                 continue;
             }
@@ -160,26 +160,24 @@ impl State {
     pub(super) fn add_input(&mut self, message: &Message, offset: Offset, now: u64) {
         let Some(agent) = self.addressee(message).cloned() else { return };
         let is_queued = message.run.is_none() && message.if_running != Some(IfRunning::Parallel);
-        self.pending.insert(offset, message.id.clone());
-        self.inputs.insert(
-            message.id.clone(),
-            Input {
-                agent,
-                parent: message.run.clone(),
-                is_queued,
-                offset,
-                fate: Fate::Pending,
-                attempts: 0,
-                expires: now.saturating_add(INPUT_EXPIRY_MS),
-            },
-        );
+        let input = Input {
+            agent,
+            parent: message.run.clone(),
+            is_queued,
+            offset,
+            fate: Fate::Pending,
+            attempts: 0,
+            expires: now.saturating_add(INPUT_EXPIRY_MS),
+        };
+        self.pending.insert(&message.id, &input);
+        self.inputs.insert(message.id.clone(), input);
     }
 
     /// What a person's message hides, as far as no run has claimed it.
     pub(super) fn replaced_inputs(&self, message: &Message) -> impl Iterator<Item = &Id> {
         let replaced = message.replaces.as_ref().filter(|_| message.run.is_none());
         let from = replaced.and_then(|id| Some(self.messages.get(id)?.begun));
-        let waiting = from.map(|from| self.pending.range(from..)).into_iter().flatten();
+        let waiting = from.map(|from| self.pending.from(from)).into_iter().flatten();
         waiting.map(|(_, id)| id).filter(|id| **id != message.id)
     }
 
@@ -203,9 +201,9 @@ impl State {
     pub(super) fn set_fate(&mut self, id: &Id, fate: Fate) {
         let Some(input) = self.inputs.get_mut(id) else { return };
         match fate {
-            Fate::Pending => self.pending.insert(input.offset, id.clone()),
-            Fate::Claimed(_) | Fate::Stopped | Fate::Expired => self.pending.remove(&input.offset),
-        };
+            Fate::Pending => self.pending.insert(id, input),
+            Fate::Claimed(_) | Fate::Stopped | Fate::Expired => self.pending.remove(input.offset),
+        }
         if matches!(fate, Fate::Claimed(_)) {
             input.attempts += 1;
         }

@@ -15,6 +15,7 @@ mod inputs;
 mod note;
 mod part;
 mod past;
+mod pending;
 mod places;
 mod producers;
 mod publish;
@@ -43,6 +44,7 @@ pub use self::inputs::{Claim, Offer, Orphan};
 use self::inputs::{Input, MessageInfo};
 pub use self::part::Part;
 use self::past::Past;
+use self::pending::Pending;
 use self::places::Places;
 use self::producers::Producers;
 use self::runs::Run;
@@ -164,8 +166,7 @@ pub struct State {
     messages: HashMap<Id, MessageInfo>,
     places: Places,
     inputs: HashMap<Id, Input>,
-    /// Unclaimed inputs, oldest first.
-    pending: BTreeMap<Offset, Id>,
+    pending: Pending,
     runs: HashMap<Id, Run>,
     /// Runs without an end.
     open: BTreeSet<Id>,
@@ -205,7 +206,7 @@ impl State {
             messages: HashMap::new(),
             places: Places::default(),
             inputs: HashMap::new(),
-            pending: BTreeMap::new(),
+            pending: Pending::default(),
             runs: HashMap::new(),
             open: BTreeSet::new(),
             past: Past::default(),

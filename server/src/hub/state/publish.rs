@@ -14,7 +14,6 @@ use durable_sessions_protocol::offset::Offset;
 use super::acts::{self, Class, Known};
 use super::evolve::{Meta, run_of};
 use super::producers::{Place, Recorded};
-use super::room;
 use super::rules::taken;
 use super::trial::Trial;
 use super::{Publish, Published, Refusal, State, Writer};
@@ -43,7 +42,7 @@ impl State {
         // Room comes before the sequence number, and uses none up. Who may not write, and what was
         // decided, is answered whatever the room.
         if let Ok(drafts) = &publish.drafts
-            && let Err(full) = self.check_room(drafts)
+            && let Err(full) = self.check_room(&publish.writer, drafts)
             && self.is_new(&publish.writer, producer, publish.declare_epoch)
         {
             return Err(full.into());
@@ -110,7 +109,7 @@ impl State {
                 Err(taken(&key.1).into())
             }
             Known::No => {
-                self.check_room(slice::from_ref(&draft))?;
+                self.check_room(writer, slice::from_ref(&draft))?;
                 self.publish_alone(writer, draft, now)
             }
         }
@@ -127,7 +126,6 @@ impl State {
         if drafts.is_empty() {
             return Err(invalid("a publish without events").into());
         }
-        room::check_one_publish(&drafts)?;
         let several = drafts.len() > 1;
         let trial = several.then(|| Trial::begin(self, &drafts));
         let mut published: Option<Published> = None;

@@ -70,7 +70,7 @@ impl State {
                 }
             }
         }
-        for id in self.pending.values() {
+        for id in self.pending.ids() {
             if let Some(input) = self.inputs.get_mut(id) {
                 input.expires = left(input.expires, INPUT_EXPIRY_MS);
             }

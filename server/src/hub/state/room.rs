@@ -1,66 +1,46 @@
-//! How much input and how many steers may wait for agents at a time. An agent's asks and runs do not wait
-//! for room: what makes some might stand behind them in its stream.
-
-use std::collections::BTreeMap;
+//! How much input may wait for agents at a time. People's messages wait for room. What agents write
+//! does not: the claim or the end that makes some might stand behind it in the same stream.
 
 use durable_sessions_protocol::error::{ErrorCode, Problem};
-use durable_sessions_protocol::event::{Draft, Event};
-use durable_sessions_protocol::id::Id;
+use durable_sessions_protocol::event::{Draft, Event, PrincipalKind};
 
-use super::State;
 use super::publish::invalid;
+use super::{State, Writer};
 
-/// Inputs of one session that may wait for their agents. Beyond it: `rate_limited`.
-pub(super) const PENDING_MAX_INPUTS: usize = 1024;
-/// Steers of one run without a fate. Beyond it: `rate_limited`.
-pub(super) const RUN_MAX_STEERS: usize = 64;
+/// People's messages of one session that may wait for agents. Beyond it: `rate_limited`.
+pub(super) const PENDING_MAX_MESSAGES: usize = 1024;
+/// Inputs that runs of one session have delegated and no run has claimed. One more is `invalid`.
+pub(super) const DELEGATED_MAX_INPUTS: usize = 1024;
 
 impl State {
-    /// Whether there is room for these now. A refusal for the lack of it is not recorded: the same
-    /// publish is welcome later.
-    pub(super) fn check_room(&self, drafts: &[Draft]) -> Result<(), Problem> {
+    /// Whether there is room for these now, as far as people send them. A refusal for the lack of it
+    /// is not recorded: the same publish is welcome later.
+    pub(super) fn check_room(&self, writer: &Writer, drafts: &[Draft]) -> Result<(), Problem> {
+        if writer.principal.kind == PrincipalKind::Agent {
+            return Ok(());
+        }
         let inputs = drafts.iter().filter(|draft| {
             matches!(&draft.event, Event::Message(message) if self.addressee(message).is_some())
         });
         let inputs = inputs.count();
-        let full = if inputs > 0 && self.pending.len() + inputs > PENDING_MAX_INPUTS {
-            format!(
-                "at most {PENDING_MAX_INPUTS} messages may wait for an agent: send again when it has taken some"
-            )
-        } else if self.has_too_many(&steers_by_run(drafts)) {
-            format!(
-                "at most {RUN_MAX_STEERS} steers may wait for a run: send again when it has taken some"
-            )
-        } else {
+        if inputs == 0 || self.pending.of_people() + inputs <= PENDING_MAX_MESSAGES {
             return Ok(());
-        };
-        Err(Problem::new(ErrorCode::RateLimited, full))
-    }
-
-    /// Whether a run has so many steers that these have to wait. What never fits is refused for good.
-    fn has_too_many(&self, steers: &BTreeMap<&Id, usize>) -> bool {
-        steers.iter().filter(|(_, more)| **more <= RUN_MAX_STEERS).any(|(run, more)| {
-            self.runs.get(*run).is_some_and(|run| run.steers.len() + more > RUN_MAX_STEERS)
-        })
-    }
-}
-
-/// Refuses a publish for which there will never be room.
-pub(super) fn check_one_publish(drafts: &[Draft]) -> Result<(), Problem> {
-    if steers_by_run(drafts).values().any(|count| *count > RUN_MAX_STEERS) {
-        return Err(invalid(format!(
-            "a publish may have at most {RUN_MAX_STEERS} steers of a run: send the others when it has taken some"
-        )));
-    }
-    Ok(())
-}
-
-fn steers_by_run(drafts: &[Draft]) -> BTreeMap<&Id, usize> {
-    let mut steers = BTreeMap::new();
-    for draft in drafts {
-        if let Event::Steer(steer) = &draft.event {
-            *steers.entry(&steer.run).or_default() += 1;
         }
+        Err(Problem::new(
+            ErrorCode::RateLimited,
+            format!(
+                "at most {PENDING_MAX_MESSAGES} messages of people may wait for agents: send again when runs have claimed some"
+            ),
+        ))
     }
-    steers
+
+    /// Whether a run may delegate one more input.
+    pub(super) fn check_room_to_delegate(&self) -> Result<(), Problem> {
+        if self.pending.delegated() < DELEGATED_MAX_INPUTS {
+            return Ok(());
+        }
+        Err(invalid(format!(
+            "at most {DELEGATED_MAX_INPUTS} delegated messages may wait for agents: delegate when runs have claimed some"
+        )))
+    }
 }

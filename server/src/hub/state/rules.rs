@@ -90,10 +90,12 @@ impl State {
             ));
         }
         self.check_open(writer, stream, run)?;
+        self.check_new_message(message)?;
         if self.addressee(message).is_some() {
             self.check_depth(run)?;
+            self.check_room_to_delegate()?;
         }
-        self.check_new_message(message)
+        Ok(())
     }
 
     fn check_new_message(&self, message: &Message) -> Result<(), Problem> {

@@ -6,9 +6,12 @@ use durable_sessions_protocol::id::Id;
 use durable_sessions_protocol::offset::Offset;
 use serde::{Deserialize, Serialize};
 
-use super::publish::Stream;
+use super::publish::{Stream, invalid};
 use super::rules::{not_found, run_ended, run_stopped, taken};
 use super::{State, Writer};
+
+/// Steers of one run without a fate. One more is `invalid`.
+pub(super) const RUN_MAX_STEERS: usize = 64;
 
 /// A steer of the log.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -32,6 +35,11 @@ impl State {
         }
         if run.fence_until.is_some() {
             return Err(run_stopped(&steer.run));
+        }
+        if run.steers.len() >= RUN_MAX_STEERS {
+            return Err(invalid(format!(
+                "at most {RUN_MAX_STEERS} steers may wait for a run: steer when it has taken some"
+            )));
         }
         Ok(())
     }

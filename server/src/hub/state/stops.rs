@@ -77,9 +77,9 @@ impl State {
         // What an ended run has left behind is below it, and not the run.
         let fenced: HashSet<&Id> = runs.iter().collect();
         let is_cancelled = |id: &Id| if cascade { is_reached(id) } else { fenced.contains(id) };
-        let inputs = self.pending.iter().filter(|(offset, id)| {
+        let inputs = self.pending.from(Offset::ZERO).filter(|(offset, id)| {
             let parent = self.inputs.get(*id).and_then(|input| input.parent.as_ref());
-            seen.is_some_and(|seen| **offset <= seen) || parent.is_some_and(is_cancelled)
+            seen.is_some_and(|seen| *offset <= seen) || parent.is_some_and(is_cancelled)
         });
         let inputs = inputs.map(|(_, id)| id.clone()).collect();
         let mut steers: Vec<_> = runs

@@ -55,7 +55,7 @@ impl Trial {
         let begun = replaced.filter_map(|id| Some(state.messages.get(id)?.begun));
         if let Some(from) = begun.min() {
             trial.hidden = state.places.spans_from(from);
-            for id in state.pending.range(from..).map(|(_, id)| id) {
+            for (_, id) in state.pending.from(from) {
                 trial.inputs.push((id.clone(), state.inputs.get(id).cloned()));
                 trial.messages.push((id.clone(), state.messages.get(id).cloned()));
             }
@@ -169,11 +169,11 @@ impl Trial {
         }
         for (id, before) in self.inputs {
             if let Some(input) = state.inputs.remove(&id) {
-                state.pending.remove(&input.offset);
+                state.pending.remove(input.offset);
             }
             if let Some(input) = before {
                 if input.fate == Fate::Pending {
-                    state.pending.insert(input.offset, id.clone());
+                    state.pending.insert(&id, &input);
                 }
                 state.inputs.insert(id, input);
             }

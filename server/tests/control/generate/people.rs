@@ -113,8 +113,11 @@ impl Generator {
         Some(Call::Publish(plain(&user(dice), event)))
     }
 
-    /// As many steers, or asks, as a run may have, and some more.
+    /// As many messages, delegated inputs, steers or asks as may wait, and one more.
     pub(super) fn burst(&mut self, dice: &mut Dice, view: &View, world: &World) -> Option<Call> {
+        if dice.chance(30) {
+            return self.flood(dice, view, world);
+        }
         let open: Vec<_> = view.open().cloned().collect();
         let run = dice.pick(&open)?;
         if let Some(agent) = (0..AGENTS.len()).find(|agent| is_of(&run, *agent))
@@ -137,6 +140,35 @@ impl Generator {
         let events = events.collect();
         let mut publishing = plain(&user(dice), Value::Null);
         publishing.events = events;
+        self.counted(&mut publishing, world);
+        Some(Call::Publish(publishing))
+    }
+
+    /// All the input that may wait, of people or of a run.
+    fn flood(&mut self, dice: &mut Dice, view: &View, world: &World) -> Option<Call> {
+        let all = 1024 + dice.below(2);
+        let delegated = view.waiting().filter(|input| input.by.is_some()).count();
+        let agent = dice.below(AGENTS.len());
+        let own: Vec<_> = view.open().filter(|run| is_of(run, agent)).cloned().collect();
+        if let Some(run) = dice.pick(&own).filter(|_| dice.chance(60)) {
+            let inputs = (0..all.saturating_sub(delegated)).map(|_| {
+                let id = self.id("m");
+                self.mark(json!({
+                    "kind": "message", "id": id, "role": "assistant", "run": run.id,
+                    "to": "writer", "text": "please"
+                }))
+            });
+            let inputs = inputs.collect();
+            return Some(Call::Publish(self.publishing(dice, world, agent, inputs)?));
+        }
+        let sent = view.waiting().count() - delegated;
+        let mut publishing = plain(&user(dice), Value::Null);
+        publishing.events = (0..all.saturating_sub(sent))
+            .map(|_| {
+                let id = self.id("m");
+                self.mark(json!({"kind": "message", "id": id, "role": "user", "text": "hi"}))
+            })
+            .collect();
         self.counted(&mut publishing, world);
         Some(Call::Publish(publishing))
     }

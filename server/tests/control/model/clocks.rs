@@ -147,7 +147,7 @@ impl Model {
         now: u64,
     ) -> u64 {
         let last = self.facts.last().map_or(0, |fact| fact.at);
-        self.facts_mut().push(Fact {
+        self.push(Fact {
             at: last.max(now),
             clock: now,
             from: from.map(str::to_owned),

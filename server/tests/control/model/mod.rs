@@ -73,6 +73,14 @@ impl Model {
         &mut self.facts
     }
 
+    /// One more fact; a view that is known sees it.
+    fn push(&mut self, fact: Fact) {
+        if let Some(view) = self.view.get_mut() {
+            Rc::make_mut(view).take(&fact, self.facts.len() as u64 + 1);
+        }
+        self.facts.push(fact);
+    }
+
     pub(crate) fn tail(&self) -> u64 {
         self.facts.len() as u64
     }

@@ -9,8 +9,8 @@ use super::rules::Reasons;
 use super::{Model, Producer, text};
 use crate::call::{Publishing, Who};
 
-/// Steers of a run without a fate.
-const RUN_MAX_STEERS: usize = 64;
+/// People's messages that wait for agents.
+const PENDING_MAX_MESSAGES: usize = 1024;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Receipt {
@@ -43,11 +43,6 @@ fn key(event: &Value) -> Option<(&'static str, String)> {
     event[field].as_str().map(|id| (class, id.to_owned()))
 }
 
-/// How many steers of a run are among these.
-fn new_steers(events: &[Value], run: &str) -> usize {
-    events.iter().filter(|it| it["kind"] == "steer" && it["run"] == run).count()
-}
-
 impl Model {
     pub(crate) fn publish(&mut self, publishing: &Publishing, now: u64) -> Answer {
         if publishing.log.as_deref().is_some_and(|log| log != "log") {
@@ -66,7 +61,7 @@ impl Model {
         };
         // What cannot be read is refused for good.
         let is_read = !publishing.events.iter().any(is_malformed);
-        if is_read && is_new && self.is_full(&publishing.events) {
+        if is_read && is_new && self.is_full(who, &publishing.events) {
             return Err(vec![RateLimited]);
         }
         match self.producers.get(&key) {
@@ -101,13 +96,6 @@ impl Model {
 
     fn publish_all(&mut self, who: &Who, producer: &str, events: &[Value], now: u64) -> Answer {
         if events.is_empty() || events.iter().any(is_malformed) {
-            return Err(vec![Invalid]);
-        }
-        // These would never fit.
-        let is_too_much = |event: &Value| {
-            event["kind"] == "steer" && new_steers(events, text(event, "run")) > RUN_MAX_STEERS
-        };
-        if events.iter().any(is_too_much) {
             return Err(vec![Invalid]);
         }
         let mut whole: Option<Accepted> = None;
@@ -147,7 +135,7 @@ impl Model {
             return self.publish_alone(who, event, now);
         };
         let Some(offset) = self.find(&key) else {
-            if self.is_full(events) {
+            if self.is_full(who, events) {
                 return Err(vec![RateLimited]);
             }
             return self.publish_alone(who, event, now);
@@ -182,17 +170,19 @@ impl Model {
         index.map(|index| index as u64 + 1)
     }
 
-    /// R12
-    fn is_full(&self, events: &[Value]) -> bool {
+    /// DS-7.16: people wait for room, agents never do.
+    fn is_full(&self, who: &Who, events: &[Value]) -> bool {
+        if who.is_agent() {
+            return false;
+        }
+        let is_input = |event: &&Value| {
+            let is_default = event.get("to").is_none() && event.get("run").is_none();
+            event["kind"] == "message" && (is_default || event["to"].is_string())
+        };
+        let new = events.iter().filter(is_input).count();
         let view = self.view();
-        events.iter().filter(|event| event["kind"] == "steer").any(|steer| {
-            let run = text(steer, "run");
-            let new = new_steers(events, run);
-            // What is sent to a run that is not there is refused for that, what never fits for good.
-            view.run(run).is_some()
-                && new <= RUN_MAX_STEERS
-                && view.pending_steers(run).count() + new > RUN_MAX_STEERS
-        })
+        let waiting = view.waiting().filter(|input| input.by.is_none()).count();
+        new > 0 && waiting + new > PENDING_MAX_MESSAGES
     }
 
     /// One event, and what the server writes with it.

@@ -9,8 +9,11 @@ use super::view::{Fate, Run, View};
 use crate::call::Who;
 
 const ASK_MS: std::ops::RangeInclusive<u64> = 1_000..=30 * 24 * 60 * 60 * 1000;
-/// Asks of a run without an answer.
+/// Asks of a run without an answer, and steers without a fate.
 const RUN_MAX_ASKS: usize = 64;
+const RUN_MAX_STEERS: usize = 64;
+/// Delegated inputs without a claim.
+const DELEGATED_MAX_INPUTS: usize = 1024;
 const LEASE_MS: std::ops::RangeInclusive<u64> = 1_000..=86_400_000;
 
 /// Empty: it may.
@@ -39,6 +42,9 @@ impl View {
                 None => vec![NotFound],
                 Some(run) if run.ended.is_some() => vec![RunEnded],
                 Some(run) if run.fenced.is_some() => vec![RunStopped],
+                Some(run) if self.pending_steers(&run.id).count() >= RUN_MAX_STEERS => {
+                    vec![Invalid]
+                }
                 Some(_) => vec![],
             },
             "input.state" => agents_only(who, || self.fate(who, producer, event)),
@@ -74,7 +80,9 @@ impl View {
             None => reasons.push(Invalid),
             Some(run) => reasons.extend(self.writes(who, producer, run)),
         }
-        if event.get("if_running").is_some() {
+        let delegated = self.waiting().filter(|input| input.by.is_some()).count();
+        let is_full = event["to"].is_string() && delegated >= DELEGATED_MAX_INPUTS;
+        if event.get("if_running").is_some() || is_full {
             reasons.push(Invalid);
         }
         reasons

@@ -1,5 +1,7 @@
 //! What a list of events amounts to. Recomputed whenever somebody asks.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use super::text;
@@ -85,6 +87,8 @@ pub(crate) struct View {
     pub(crate) asks: Vec<Ask>,
     /// Messages, the run that writes each, and the offset at which each began.
     pub(crate) messages: Vec<(String, Option<String>, u64)>,
+    /// Their ids.
+    known: BTreeSet<String>,
     /// From where on a message hides those before it, and where it stands.
     hidden: Vec<(u64, u64)>,
     pub(crate) title: Option<String>,
@@ -102,7 +106,8 @@ impl View {
         view
     }
 
-    fn take(&mut self, fact: &Fact, offset: u64) {
+    /// The next event, at this offset.
+    pub(crate) fn take(&mut self, fact: &Fact, offset: u64) {
         let event = &fact.event;
         let field = |name: &str| event[name].as_str().map(str::to_owned);
         match text(event, "kind") {
@@ -112,8 +117,9 @@ impl View {
                 // An agent has to say whom it asks; a user who names nobody asks the default agent.
                 let default = (by.is_none() && event.get("to").is_none()).then_some("assistant");
                 let agent = event["to"].as_str().or(default).map(str::to_owned);
-                let replaced = self.messages.iter().find(|(id, ..)| event["replaces"] == **id);
-                if let Some((.., begun)) = replaced {
+                if let Some(replaced) = event["replaces"].as_str()
+                    && let Some((.., begun)) = self.messages.iter().find(|it| it.0 == replaced)
+                {
                     self.hidden.push((*begun, offset));
                 }
                 self.message(&id, by.as_deref(), offset);
@@ -229,7 +235,7 @@ impl View {
     }
 
     fn message(&mut self, id: &str, run: Option<&str>, offset: u64) {
-        if !self.messages.iter().any(|(known, ..)| known == id) {
+        if self.known.insert(id.to_owned()) {
             self.messages.push((id.to_owned(), run.map(str::to_owned), offset));
         }
     }
@@ -270,6 +276,9 @@ impl View {
 
     /// `None`: there is no such message; `Some(None)`: a user wrote it.
     pub(crate) fn writer_of(&self, message: &str) -> Option<Option<String>> {
+        if !self.known.contains(message) {
+            return None;
+        }
         self.messages.iter().find(|(id, ..)| id == message).map(|(_, run, _)| run.clone())
     }
 

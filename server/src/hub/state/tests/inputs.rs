@@ -5,7 +5,6 @@ use durable_sessions_protocol::offset::Offset;
 use super::{Bench, code, id, writer};
 use crate::hub::state::Offer;
 use crate::hub::state::inputs::OFFERS_MAX_OF_AGENT;
-use crate::hub::state::room::PENDING_MAX_INPUTS;
 
 fn asked(bench: &mut Bench, message: &str, to: &str) {
     let event = format!(r#"{{"kind":"message","id":"{message}","role":"user","text":"hi"{to}}}"#);
@@ -188,27 +187,4 @@ fn an_input_nobody_claims_expires() {
     bench.pass(1);
     assert_eq!(bench.last_event(), r#"{"kind":"input.state","id":"m1","state":"expired"}"#);
     assert_eq!(bench.state.deadline(), None);
-}
-
-#[test]
-fn only_so_many_inputs_wait_for_their_agents() {
-    let mut bench = Bench::new();
-    for number in 0..PENDING_MAX_INPUTS {
-        asked(&mut bench, &format!("m{number}"), "");
-    }
-    let more = r#"{"kind":"message","id":"more","role":"user","text":"hi"}"#;
-    assert_eq!(code(bench.act("user/ann", more)), ErrorCode::RateLimited);
-    // What was admitted before is answered before.
-    let first = r#"{"kind":"message","id":"m0","role":"user","text":"hi"}"#;
-    assert!(bench.act("user/ann", first).unwrap().duplicate);
-    let note = r#"{"kind":"message","id":"n","role":"user","text":"hi","to":null}"#;
-    bench.act("user/ann", note).unwrap();
-    bench.act("agent/a", &start("r1", "assistant", "m0")).unwrap();
-    // There is room for one: two at a time are refused, and use no number up.
-    let (user, other) = (writer("user/ann", None), more.replace("more", "other"));
-    for _ in 0..2 {
-        let two = bench.publish(&user, Some(("p", 0, 0)), &[more, &other]);
-        assert_eq!(code(two), ErrorCode::RateLimited);
-    }
-    bench.publish(&user, Some(("p", 0, 0)), &[more]).unwrap();
 }

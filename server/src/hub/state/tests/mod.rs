@@ -8,6 +8,7 @@ mod inputs;
 mod leases;
 mod parts;
 mod publishes;
+mod room;
 mod steers;
 mod steps;
 mod stops;

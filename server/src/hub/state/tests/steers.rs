@@ -3,8 +3,8 @@
 use durable_sessions_protocol::error::ErrorCode;
 use durable_sessions_protocol::limits::LEASE_MS;
 
-use super::super::room::RUN_MAX_STEERS;
-use super::{Bench, Published, Refusal, Writer, code, writer};
+use super::super::steers::RUN_MAX_STEERS;
+use super::{Bench, Published, Refusal, code, writer};
 
 fn steered(bench: &mut Bench, id: &str, run: &str) -> Result<Published, Refusal> {
     let event = format!(r#"{{"kind":"steer","id":"{id}","run":"{run}","text":"left"}}"#);
@@ -103,49 +103,32 @@ fn only_so_many_steers_wait_for_a_run() {
     for n in 0..RUN_MAX_STEERS {
         steered(&mut bench, &format!("s{n}"), "r1").unwrap();
     }
-    assert_eq!(code(steered(&mut bench, "more", "r1")), ErrorCode::RateLimited);
+    assert_eq!(code(steered(&mut bench, "more", "r1")), ErrorCode::Invalid);
     used(&mut bench, "agent/a", "s0").unwrap();
     steered(&mut bench, "more", "r1").unwrap();
 }
 
+// DS-7.16
 #[test]
-fn what_was_admitted_is_answered_again_when_there_is_no_more_room() {
-    let mut bench = running();
-    let user = super::writer("user/ann", None);
-    let steers: Vec<String> = (0..RUN_MAX_STEERS)
-        .map(|n| format!(r#"{{"kind":"steer","id":"s{n}","run":"r1","text":"x"}}"#))
-        .collect();
+fn neither_a_stop_nor_a_fate_waits_behind_a_steer_too_many() {
+    let steer = |n: usize| format!(r#"{{"kind":"steer","id":"s{n}","run":"r1","text":"x"}}"#);
+    let steers: Vec<String> = (0..=RUN_MAX_STEERS).map(steer).collect();
     let steers: Vec<&str> = steers.iter().map(String::as_str).collect();
-    let first = bench.publish(&user, Some(("tab", 0, 0)), &steers).unwrap();
-    let again = bench.publish(&user, Some(("tab", 0, 0)), &steers).unwrap();
-    assert!(again.duplicate && (again.first, again.last) == (first.first, first.last));
-
-    let more = r#"{"kind":"steer","id":"more","run":"r1","text":"x"}"#;
-    let full = bench.publish(&user, Some(("tab", 0, 1)), &[more]);
-    assert_eq!(code(full), ErrorCode::RateLimited);
-    used(&mut bench, "agent/a", "s0").unwrap();
-    bench.publish(&user, Some(("tab", 0, 1)), &[more]).unwrap();
-}
-
-#[test]
-fn who_may_not_write_is_told_so_before_the_room_is_looked_at() {
+    let more = steer(RUN_MAX_STEERS);
     let mut bench = running();
-    for n in 0..RUN_MAX_STEERS {
-        steered(&mut bench, &format!("s{n}"), "r1").unwrap();
-    }
-    let more = r#"{"kind":"steer","id":"more","run":"r1","text":"x"}"#;
-    let data = r#"{"kind":"data","name":"n"}"#;
-    let over_http = writer("user/ann", None);
-    bench.publish(&over_http, Some(("tab", 2, 0)), &[data]).unwrap();
-    let mut refused = |writer: &Writer, epoch| {
-        let seq = if epoch == 2 { 1 } else { 0 };
-        code(bench.publish(writer, Some(("tab", epoch, seq)), &[more]))
-    };
-    assert_eq!(refused(&over_http, 1), ErrorCode::Fenced);
-    assert_eq!(refused(&writer("user/ann", Some(1)), 3), ErrorCode::Invalid, "never granted");
-    assert_eq!(refused(&over_http, 2), ErrorCode::RateLimited);
-    assert_eq!(refused(&over_http, 3), ErrorCode::RateLimited, "the epoch is not declared by it");
-    bench.publish(&over_http, Some(("tab", 2, 1)), &[data]).unwrap();
+    // The run's own agent steers it, and takes its steers in one stream.
+    let agent = writer("agent/a", None);
+    let refused = bench.publish(&agent, Some(("p", 0, 0)), &steers).unwrap_err();
+    assert_eq!((refused.problem.code, refused.index), (ErrorCode::Invalid, Some(RUN_MAX_STEERS)));
+    bench.publish(&agent, Some(("p", 0, 1)), &steers[..RUN_MAX_STEERS]).unwrap();
+    assert_eq!(code(bench.publish(&agent, Some(("p", 0, 2)), &[&more])), ErrorCode::Invalid);
+    bench.publish(&agent, Some(("p", 0, 3)), &[&fate("s0", "used"), &more]).unwrap();
+    // A person steers a run that takes nothing in, and stops it.
+    let person = writer("user/ann", None);
+    let another = steer(RUN_MAX_STEERS + 1);
+    assert_eq!(code(bench.publish(&person, Some(("tab", 0, 0)), &[&another])), ErrorCode::Invalid);
+    let stop = r#"{"kind":"stop.requested","id":"stop","run":"r1"}"#;
+    bench.publish(&person, Some(("tab", 0, 1)), &[stop]).unwrap();
 }
 
 #[test]
