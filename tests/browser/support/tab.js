@@ -5,7 +5,7 @@
 /** What the browser can be told while its page stands still. */
 const PAUSED_TIMEOUT_MS = 10_000;
 /** For the answer to an act, a handover and what it takes to end a run included. */
-const ANSWER_TIMEOUT_MS = 20_000;
+const ANSWER_TIMEOUT_MS = 40_000;
 
 export class Tab {
   #debugger;

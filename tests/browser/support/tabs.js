@@ -5,7 +5,7 @@ import { fold } from "./log.js";
 import { Tab } from "./tab.js";
 import { connections, Tail } from "./tail.js";
 
-const SETTLE_TIMEOUT_MS = 20_000;
+const SETTLE_TIMEOUT_MS = 40_000;
 const LOOK_MS = [50];
 
 export class Tabs {

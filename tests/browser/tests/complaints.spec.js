@@ -8,7 +8,7 @@ import { ofKind, outcome } from "../support/log.js";
 const ANSWER_TIMEOUT_MS = 40_000;
 const TOOL_CALLS = 24;
 
-test.describe.configure({ timeout: 120_000 });
+test.describe.configure({ timeout: 180_000 });
 
 // vercel/ai#6502, #18458: stop() does nothing on a resumed stream, and the generation is orphaned.
 test("a stop pressed after a reload stops the answer that was resumed", async ({ chat, agent }) => {

@@ -7,7 +7,7 @@ import { ofKind, outcome } from "../support/log.js";
 /** A plan is read at the pace of a person, in a browser among others. */
 const PLAN_TIMEOUT_MS = 60_000;
 
-test.describe.configure({ timeout: 120_000 });
+test.describe.configure({ timeout: 180_000 });
 
 /** What a run wrote behind an offset. */
 function written(events, run, after) {

@@ -3,7 +3,7 @@
 import { expect, roles, test } from "../support/browsers.js";
 
 test("two devices of one user and two other users share the log and no connection", async ({ peer, device, session, hasConnections, keepsConnections }) => {
-  test.setTimeout(90_000);
+  test.setTimeout(180_000);
   const people = ["user/ada", "user/ada", "user/grace", "user/alan"];
   const devices = [];
   for (const as of people) {

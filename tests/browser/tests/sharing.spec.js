@@ -11,7 +11,7 @@ const TABS = 8;
 const RUNS = [1, 2, 3, 4].map((n) => ({ run: `r${n}`, tokens: 100, paceMs: 80 }));
 
 test("eight tabs on a session have one connection, and all show the log of four runs", async ({ context, server, session }) => {
-  test.setTimeout(120_000);
+  test.setTimeout(180_000);
   await server.append(session, "user/ada", { kind: "message", id: "m1", role: "user", to: null, text: "Go" });
   const tabs = new Tabs(context, server, session);
   await tabs.open(TABS);
@@ -40,7 +40,7 @@ test("eight tabs on a session have one connection, and all show the log of four 
 });
 
 test("three sessions in each of five tabs are one connection", async ({ peer, session, hasConnections, keepsConnections }) => {
-  test.setTimeout(90_000);
+  test.setTimeout(180_000);
   const sessions = ["a", "b", "c"].map((name) => `${session}-${name}`);
   const peers = [];
   for (let tab = 0; tab < 5; tab += 1) peers.push(await (await peer()).connect(sessions));
