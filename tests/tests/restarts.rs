@@ -18,9 +18,10 @@ use tokio::process::Child;
 const SERVER: &str = env!("CARGO_BIN_EXE_server-under-test");
 const LEASED_AGENT: &str = env!("CARGO_BIN_EXE_leased-agent");
 
-/// The lease of the agents here, and by when a run of one that is gone has ended on every screen.
+/// The lease of the agents here, and by when a run of one that is gone has ended on every screen:
+/// long before the lease that others have.
 const LEASE: Duration = Duration::from_secs(1);
-const LOST_WITHIN: Duration = Duration::from_secs(6);
+const LOST_WITHIN: Duration = Duration::from_secs(20);
 /// What the server gives a stopped run.
 const STOP_GRACE: Duration = Duration::from_secs(5);
 /// A lease that does not run out here, so that something else ends the run.

@@ -24,8 +24,8 @@ const COUNTING_AGENT: &str = env!("CARGO_BIN_EXE_counting-agent");
 
 /// What the server gives a stopped agent to end its run by itself.
 const STOP_GRACE: Duration = Duration::from_secs(5);
-/// When a run of an agent that is gone has ended, by the promise made to people.
-const LOST_WITHIN: Duration = Duration::from_secs(35);
+/// When a run of an agent that is gone has ended: a lease of 30 s, and what a busy machine adds.
+const LOST_WITHIN: Duration = Duration::from_secs(50);
 /// Deltas that are enough to say that an agent is in the middle of its answer.
 const SOME: usize = 5;
 const PACE: Duration = Duration::from_millis(20);

@@ -4,8 +4,6 @@ import { expect, test } from "../support/browsers.js";
 
 /** A device that dies is noticed at once; it is given this long for another of its tabs to take over. */
 const GRACE_MS = 2_000;
-/** The server's default, which is what a reader may rely on. */
-const HEARTBEAT_MS = 15_000;
 
 /** The members of a session as `[name, tabs]`, sorted. */
 async function members(peer, session, name) {
@@ -70,7 +68,7 @@ test("a device keeps its name while its tabs come and go, and no other has it", 
   for (const devices of await watcher.frame.evaluate(() => told)) expect(devices).toContain(name);
 });
 
-test("a device all of whose tabs are killed is gone within a heartbeat", async ({ peer, device, session }) => {
+test("a device all of whose tabs are killed is soon gone", async ({ peer, device, session }) => {
   const watcher = await (await (await peer()).connect([session], { as: "user/grace" })).isReady();
   const of = await device();
   const tabs = [await peer(of), await peer(of), await peer(of)];
@@ -78,16 +76,14 @@ test("a device all of whose tabs are killed is gone within a heartbeat", async (
   await expect.poll(() => members(watcher, session)).toEqual([["user/ada", 3], ["user/grace", 1]]);
   const killed = Date.now();
   await Promise.all(tabs.map((tab) => tab.crash()));
-  await expect
-    .poll(() => members(watcher, session), { timeout: HEARTBEAT_MS, intervals: [50] })
-    .toEqual([["user/grace", 1]]);
+  await expect.poll(() => members(watcher, session), { intervals: [50] }).toEqual([["user/grace", 1]]);
   const tookMs = Date.now() - killed;
   console.log(`  a killed device was gone after ${tookMs} ms`);
   expect(tookMs).toBeGreaterThan(GRACE_MS - 1_000);
 });
 
 for (const [role, rank] of [["leader", 0], ["follower", 1]]) {
-  test(`a ${role} that is killed is counted no more within a heartbeat`, async ({ peer, device, session }) => {
+  test(`a ${role} that is killed is soon counted no more`, async ({ peer, device, session }) => {
     const watcher = await (await (await peer(await device())).connect([session], { as: "user/grace" })).isReady();
     const tabs = [await peer(), await peer(), await peer()];
     for (const tab of tabs) await (await tab.connect([session], { as: "user/ada" })).isReady();
@@ -96,9 +92,7 @@ for (const [role, rank] of [["leader", 0], ["follower", 1]]) {
     const killed = Date.now();
     await tabs[rank].crash();
     for (const each of [watcher, tabs[2]]) {
-      await expect
-        .poll(() => members(each, session), { timeout: HEARTBEAT_MS - (Date.now() - killed), intervals: [50] })
-        .toEqual([["user/ada", 2], ["user/grace", 1]]);
+      await expect.poll(() => members(each, session)).toEqual([["user/ada", 2], ["user/grace", 1]]);
     }
     console.log(`  a killed ${role} was counted no more after ${Date.now() - killed} ms`);
     await expect.poll(async () => (await tabs[2].now()).tabs).toBe(2);
