@@ -71,6 +71,9 @@ pub const SESSION_IDLE_UNLOAD_MS: u64 = 60_000;
 /// as many as the store reads at a time, so that people need not wait for all of them. The rest wait
 /// in line.
 pub const SESSION_LOADS_AT_ONCE: usize = 8;
+/// A start waits so long for the sessions whose clocks run or whose input waits, so that workers find all
+/// there is. Then it serves, and those that take longer come when they are loaded.
+pub const START_LOADS_WAIT_MS: u64 = 10_000;
 /// A checkpoint is written once this many events and notes stand behind the one before: more of them
 /// take longer to replay than a start should.
 pub const CHECKPOINT_MIN_ENTRIES: u64 = 4096;

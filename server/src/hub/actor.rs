@@ -241,7 +241,7 @@ impl Actor {
             let batch = Batch { checkpoint, ..Batch::default() };
             return LettingGo::Checkpoint(self.flight(batch, Vec::new(), Vec::new()));
         }
-        let alarm = self.state.deadline().map(|at| Alarm { at, leases });
+        let alarm = self.state.deadline().map(|at| Alarm { at, leases, failed_loads: 0 });
         if self.hub.unload(&self.live, &self.mailbox, alarm) {
             return LettingGo::Gone;
         }

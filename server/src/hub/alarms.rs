@@ -19,6 +19,8 @@ pub(super) struct Alarm {
     pub(super) at: u64,
     /// Open runs and when their leases end. The log does not tell: every sign of life moves them.
     pub(super) leases: Vec<(Id, u64)>,
+    /// How often in a row the session did not load.
+    pub(super) failed_loads: u32,
 }
 
 /// The alarms of all sessions that left memory or did not come into it, at most one each.
@@ -67,9 +69,20 @@ impl Hub {
             Ok(Err(problem)) => problem.to_string(),
             Err(panicked) => panicked.to_string(),
         };
-        eprintln!("session {id}: it cannot be loaded, trying again: {why}");
-        self.0.alarms.postpone(&id, self.0.clock.now_ms().saturating_add(LOAD_RETRY_MS));
+        let at = self.0.clock.now_ms().saturating_add(LOAD_RETRY_MS);
+        let failed_loads = self.0.alarms.postpone(&id, at);
+        if is_worth_a_line(failed_loads) {
+            eprintln!(
+                "session {id}: it cannot be loaded (try {failed_loads}), trying again every {} s: {why}",
+                LOAD_RETRY_MS / 1000
+            );
+        }
     }
+}
+
+/// What goes on for long is told ever more rarely: at the first try, the second, the fourth, the eighth.
+fn is_worth_a_line(failed_loads: u32) -> bool {
+    failed_loads.is_power_of_two()
 }
 
 impl Alarms {
@@ -85,16 +98,21 @@ impl Alarms {
     }
 
     /// The session did not come: tries again at another time, unless it has an alarm by now that is
-    /// still to ring.
-    fn postpone(&self, session: &SessionId, at: u64) {
+    /// still to ring. Returns how often in a row it did not come.
+    fn postpone(&self, session: &SessionId, at: u64) -> u32 {
         let mut table = self.lock();
-        if table.is_to_ring(session) {
-            return;
+        let is_to_ring = table.is_to_ring(session);
+        let before = table.take(session);
+        let mut alarm = before.unwrap_or(Alarm { at, leases: Vec::new(), failed_loads: 0 });
+        alarm.failed_loads = alarm.failed_loads.saturating_add(1);
+        if !is_to_ring {
+            alarm.at = at;
         }
-        let leases = table.take(session).map(|alarm| alarm.leases).unwrap_or_default();
-        table.set(session, Alarm { at, leases });
+        let failed_loads = alarm.failed_loads;
+        table.set(session, alarm);
         drop(table);
         self.changed.notify_one();
+        failed_loads
     }
 
     /// Forgets them all.
@@ -154,7 +172,7 @@ mod tests {
     }
 
     fn alarm(at: u64) -> Alarm {
-        Alarm { at, leases: Vec::new() }
+        Alarm { at, leases: Vec::new(), failed_loads: 0 }
     }
 
     #[test]
@@ -191,8 +209,24 @@ mod tests {
         alarms.postpone(&session("a"), 9);
         assert_eq!(alarms.first(), Some((9, session("a"))));
         assert_eq!(alarms.ring(9), Some(session("a")));
-        assert_eq!(alarms.take(&session("a")), Some(alarm(9)));
+        assert_eq!(alarms.take(&session("a")), Some(Alarm { failed_loads: 1, ..alarm(9) }));
         alarms.set(&session("a"), alarm(9));
         assert_eq!(alarms.ring(9), Some(session("a")), "another one");
+    }
+
+    #[test]
+    fn a_session_that_never_loads_is_told_of_ever_more_rarely_until_it_has_loaded() {
+        /// Tries of a day.
+        const TRIES: u64 = 24 * 60 * 60 * 1000 / LOAD_RETRY_MS;
+        let alarms = Alarms::default();
+        let told = (1..=TRIES).filter(|n| {
+            let failed_loads = alarms.postpone(&session("a"), n * LOAD_RETRY_MS);
+            assert_eq!(alarms.ring(n * LOAD_RETRY_MS), Some(session("a")), "try {n}");
+            is_worth_a_line(failed_loads)
+        });
+        assert_eq!(told.take(5).collect::<Vec<_>>(), [1, 2, 4, 8, 16]);
+        assert_eq!(alarms.postpone(&session("b"), 1), 1, "another session");
+        alarms.take(&session("a"));
+        assert_eq!(alarms.postpone(&session("a"), 1), 1, "it had loaded");
     }
 }

@@ -1,14 +1,17 @@
 //! Bringing a session's state up from the store.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use durable_sessions_protocol::id::{LogId, SessionId};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use super::checkpoints::Checkpoints;
 use super::state::State;
 use super::{Hub, random_log_id};
+use crate::limits::START_LOADS_WAIT_MS;
 use crate::log::{AppendError, Batch, Entry, LoadCursor, SessionSummary, StoreError};
 
 /// Sessions looked at together when the indexes are made.
@@ -22,16 +25,24 @@ pub(super) struct Loaded {
 
 impl Hub {
     /// Brings the sessions with running clocks or waiting input into memory, some at a time. One that
-    /// does not come is tried again; whoever asks for it is told why.
+    /// does not come is tried again; whoever asks for it is told why. Those that take long come behind
+    /// its return.
     pub(super) async fn start_indexed(&self) -> Result<(), StoreError> {
+        let ids = self.0.store.indexed().await?;
+        // In a task of its own, which outlives the wait.
+        let starting = tokio::spawn(self.clone().wake_all(ids));
+        let _ = timeout(Duration::from_millis(START_LOADS_WAIT_MS), starting).await;
+        Ok(())
+    }
+
+    async fn wake_all(self, ids: Vec<SessionId>) {
         let mut starts = JoinSet::new();
-        for id in self.0.store.indexed().await? {
+        for id in ids {
             let turn = self.turn_to_load().await;
             starts.spawn(self.clone().wake(id, turn));
             while starts.try_join_next().is_some() {}
         }
         while starts.join_next().await.is_some() {}
-        Ok(())
     }
 
     /// Waits until a session may be loaded that nobody asked for, and keeps the place meanwhile.

@@ -100,8 +100,8 @@ impl std::fmt::Debug for Hub {
 }
 
 impl Hub {
-    /// Starts the sessions with running clocks or waiting input; others start when asked for, and
-    /// all leave memory again while nobody uses them.
+    /// Starts the sessions with running clocks or waiting input, and waits for them for a while; others
+    /// start when asked for, and all leave memory again while nobody uses them.
     pub async fn open(store: Arc<dyn LogStore>, config: HubConfig) -> Result<Self, StoreError> {
         let hub = Self(Arc::new(Inner {
             store,

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::{ask, data, id, open, pass, session};
 use crate::hub::alarms::LOAD_RETRY_MS;
 use crate::hub::{Hub, HubConfig, Publish, State, Writer};
-use crate::limits::SESSION_LOADS_AT_ONCE;
+use crate::limits::{SESSION_LOADS_AT_ONCE, START_LOADS_WAIT_MS};
 use crate::log::{
     AppendError, Batch, BoxFuture, LoadCursor, LogStore, MemoryStore, Page, SessionMeta,
     SessionSummary, StoreError,
@@ -192,12 +192,17 @@ async fn a_load_that_hangs_or_fails_at_the_start_holds_up_no_other() {
     store.failures.store(1, Ordering::Relaxed);
     let config = HubConfig::new(id("assistant"));
     let opening = tokio::spawn(Hub::open(Arc::<SlowStore>::clone(&store), config.clone()));
-    pass(MINUTE_MS / 2).await;
+    pass(START_LOADS_WAIT_MS / 2).await;
     assert_eq!(config.sessions.value(), OTHERS as u64);
     assert!(!opening.is_finished(), "it serves when it knows what waits");
-    store.is_stuck.send_replace(false);
+    pass(START_LOADS_WAIT_MS / 2 + MARGIN_MS).await;
+    assert!(opening.is_finished(), "or when it has waited long enough");
     let hub = opening.await.unwrap().unwrap();
-    assert!(hub.live(&session("hangs")).is_some() && hub.live(&session("fails")).is_none());
+    let is_live = |name| hub.live(&session(name)).is_some();
+    assert!(!is_live("hangs") && !is_live("fails"));
+    store.is_stuck.send_replace(false);
+    pass(MARGIN_MS).await;
+    assert!(is_live("hangs"), "it comes behind the start");
 }
 
 #[tokio::test(start_paused = true)]

@@ -101,7 +101,7 @@ async fn an_alarm_of_a_session_in_memory_does_not_keep_the_others_from_ringing()
     let store = Arc::new(MemoryStore::new());
     let (hub, _) = open(&store).await;
     let _handle = hub.session(&session("s")).await.unwrap();
-    hub.0.alarms.set(&session("s"), Alarm { at: 0, leases: Vec::new() });
+    hub.0.alarms.set(&session("s"), Alarm { at: 0, leases: Vec::new(), failed_loads: 0 });
     pass(1).await;
     assert_eq!(hub.0.alarms.first(), None);
     assert_eq!(hub.0.alarms.take(&session("s")), None, "no later start takes it for its own");
