@@ -1,7 +1,7 @@
 //! What joining small pieces of text costs and saves: how long tokens are on their way from
 //! `write` to a reader, against events that are not joined.
 //!
-//! `cargo run --release -p durable-sessions-client --features native --example latency -- http://127.0.0.1:8080 100`
+//! `cargo run --release -p durable-sessions-client --features native --example latency -- http://127.0.0.1:8787 100`
 //!
 //! The second argument is the number of tokens a second.
 
@@ -17,7 +17,7 @@ const TOKENS: u32 = 1_000;
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
-    let url = arguments.next().unwrap_or_else(|| "http://127.0.0.1:8080".to_owned());
+    let url = arguments.next().unwrap_or_else(|| "http://127.0.0.1:8787".to_owned());
     let rate: u32 = arguments.next().map_or(Ok(100), |rate| rate.parse())?;
     let epoch = Instant::now();
     let agent = Client::connect(&url, Options::agent("latency"))?;
