@@ -2,8 +2,10 @@
 
 import { byPrincipal } from "./presence.js";
 
-/** `Ada, Bob and Grace`. */
 const names = new Intl.ListFormat("en-GB");
+
+/** More would not fit the line beside those who are here. */
+const NAMES_MAX = 3;
 
 /** So long it stands that the connection was lost and found: what comes of that is told by the numbers beside it. */
 const TAKEOVER_MIN_MS = 4000;
@@ -80,10 +82,10 @@ function ofPeople(before, { people }, isSelf, nameOf) {
   const left = withMore(people, before.people);
   const entirely = (changes) => changes.filter(({ from, had }) => had === 0 && !isSelf(from));
   const [newcomers, gone] = [came, left].map((changes) => entirely(changes).map(({ from }) => nameOf(from)));
-  if (newcomers.length > 0) return `${names.format(newcomers)} ${newcomers.length > 1 ? "are" : "is"} here.`;
+  if (newcomers.length > 0) return `${list(newcomers)} ${newcomers.length > 1 ? "are" : "is"} here.`;
   const more = came.find(({ had }) => had > 0);
   if (more) return isSelf(more.from) ? `You are on ${more.has} devices now.` : `${nameOf(more.from)} came with another device.`;
-  if (gone.length > 0) return `${names.format(gone)} left.`;
+  if (gone.length > 0) return `${list(gone)} left.`;
   const [less] = left;
   if (less) return isSelf(less.from) ? "One of your devices left." : `${nameOf(less.from)} left with one device.`;
   return null;
@@ -94,6 +96,12 @@ function withMore(before, after) {
   const devicesBefore = (key) => before.get(key)?.devices.length ?? 0;
   const counts = [...after].map(([key, { from, devices }]) => ({ from, has: devices.length, had: devicesBefore(key) }));
   return counts.filter(({ has, had }) => has > had);
+}
+
+/** `Ada, Bob and Cid`; of four `Ada, Bob and 2 more`. */
+function list(people) {
+  const more = people.length - NAMES_MAX;
+  return names.format(more > 0 ? [...people.slice(0, NAMES_MAX - 1), `${more + 1} more`] : people);
 }
 
 /** `84 ms`, `2.1 s`. */
