@@ -34,7 +34,7 @@ const composer = createComposer({
   cancel: elements["editing-cancel"],
   send,
 });
-const actions = { stop, steer, answer, cancel, retry, discard, edit: (message) => composer.edit(message), regenerate };
+const actions = { stop, steer, keep, answer, cancel, retry, discard, edit: (message) => composer.edit(message), regenerate };
 const timeline = new Timeline(elements.timeline, actions, nameOf, followLog(session));
 const presence = createPresence({ list: elements.presence, isSelf, nameOf: nameInCompany });
 const news = createNews({ element: elements.news, client, session, isSelf, nameOf: nameInCompany });
@@ -70,7 +70,14 @@ function steer(run, text) {
   session.steer(run.id, text).catch((error) => connection.fail(error));
 }
 
+/** What was being written to a run that has ended. */
+function keep(text) {
+  composer.offer(text);
+  composer.focus();
+}
+
 async function answer(ask, value) {
+  composer.focus();
   try {
     await session.answer(ask, value);
   } catch (error) {
@@ -186,6 +193,9 @@ elements["stop-all"].addEventListener("click", () => {
   composer.focus();
   session.stop().catch(failUnlessOver);
 });
+
+// Each may be gone once it is pressed.
+for (const id of ["jump", "error-retry", "error-dismiss", "link-retry"]) elements[id].addEventListener("click", composer.focus);
 
 addEventListener("keydown", (event) => {
   if (event.key !== "Escape" || event.isComposing) return;

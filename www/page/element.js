@@ -43,6 +43,13 @@ export function setRun(element, run) {
   setData(element, "parent", run?.parent);
 }
 
+/** What comes in word by word is not read out word by word: most screen readers pay no heed to `aria-busy`. */
+export function setStreaming(element, isStreaming) {
+  element.setAttribute("aria-busy", String(isStreaming));
+  if (isStreaming) element.setAttribute("aria-live", "off");
+  else element.removeAttribute("aria-live");
+}
+
 export function isOpen(run) {
   return run.state === "running" || run.state === "suspended" || run.state === "stopping";
 }

@@ -3,7 +3,7 @@
 import { isLarge } from "./arrange.js";
 import { Board } from "./board.js";
 import { cancelButton } from "./cancel.js";
-import { isOpen, make, setData, setRun, setText } from "./element.js";
+import { isOpen, make, setData, setRun, setStreaming, setText } from "./element.js";
 import { Figures } from "./figures.js";
 import { Controls } from "./panel.js";
 import { TextView } from "./text.js";
@@ -26,6 +26,9 @@ const WAITING = {
 
 /** What is said of an input that no run has. */
 const WAITS_FOR = { turn: "Waiting for its turn", agent: "Waiting for an agent" };
+
+/** What may stand under an entry, in this order. */
+const FOOT = ["error", "stop", "retry", "discard", "cancel", "edit", "regenerate"];
 
 /** So much of a message tells its button from those of others. */
 const LABEL_MAX_CHARS = 60;
@@ -85,7 +88,7 @@ export class Entry {
     this.#piece("cancel", waitsFor !== null, () => this.#makeCancel());
     const isAsked = message?.role === "user" && message.state !== "sending" && message.state !== "refused";
     this.#button("edit", isAsked, "Edit", () => this.#actions.edit(this.#message));
-    this.#button("regenerate", isAsked && isLast, "Ask again", () => this.#actions.regenerate(this.#message));
+    this.#button("regenerate", isAsked && isLast && waitsFor === null, "Ask again", () => this.#actions.regenerate(this.#message));
     this.#foot.hidden = this.#foot.childElementCount === 0;
   }
 
@@ -117,13 +120,13 @@ export class Entry {
     setData(body, "role", message.role);
     setData(body, "run", message.run);
     setData(body, "state", message.state);
-    body.setAttribute("aria-busy", String(message.state === "streaming"));
+    setStreaming(body, message.state === "streaming");
     if (message.at) {
       setText(this.#time, time.format(message.at));
       this.#time.dateTime = new Date(message.at).toISOString();
     }
     this.#text.show(message.text ?? "");
-    this.#figures.show(message.parts);
+    this.#figures.show(message);
     this.#showFate(message);
   }
 
@@ -214,7 +217,8 @@ export class Entry {
     if (wanted && !piece) {
       piece = create();
       this.#buttons.set(name, piece);
-      this.#foot.append(piece);
+      const behind = FOOT.slice(FOOT.indexOf(name) + 1).find((other) => this.#buttons.has(other));
+      this.#foot.insertBefore(piece, this.#buttons.get(behind) ?? null);
     } else if (!wanted && piece) {
       this.#buttons.delete(name);
       piece.remove();

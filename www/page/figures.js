@@ -1,18 +1,20 @@
 // The figures of an answer, as a table.
 
-import { make, setData, setText, wordsOf } from "./element.js";
+import { make, setChildren, setData, setStreaming, setText, wordsOf } from "./element.js";
 
-/** Shows the parts `{type: "figures", rows: [{name, label, value, unit, text}]}` of a message. */
+/** Shows the parts `{type: "figures", rows: [{name, label, value, unit, text}]}` of a message, as they come in. */
 export class Figures {
   element = make("div", "figures");
   #shown = [];
 
-  show(parts = []) {
+  show({ parts = [], state }) {
+    setStreaming(this.element, state === "streaming");
     // A part may be any JSON.
     const figures = parts.filter((part) => part?.type === "figures" && Array.isArray(part.rows));
     if (figures.length === this.#shown.length && figures.every((part, i) => part === this.#shown[i])) return;
+    const tables = [...this.element.children];
+    setChildren(this.element, figures.map((part, i) => (part === this.#shown[i] ? tables[i] : table(part))));
     this.#shown = figures;
-    this.element.replaceChildren(...figures.map(table));
   }
 }
 

@@ -2,7 +2,7 @@
 
 import { AskView } from "./ask.js";
 import { Figures } from "./figures.js";
-import { agentName, isOpen, make, setData, setRun, setText } from "./element.js";
+import { agentName, isOpen, make, setData, setRun, setStreaming, setText, wordsOf } from "./element.js";
 import { TextView } from "./text.js";
 
 const STATES = {
@@ -21,7 +21,7 @@ const FATES = { sending: "sending…", sent: "waiting", completed: "taken", lost
 /** Who reads the end of a panel goes on reading its end. */
 const FOLLOW_PX = 48;
 
-/** `actions`: stop(run), steer(run, text), discard(steer), answer(ask, value). */
+/** `actions`: stop(run), steer(run, text), keep(text), discard(steer), answer(ask, value). */
 export class Panel {
   element = make("section", "panel");
   #actions;
@@ -30,6 +30,7 @@ export class Panel {
   #state = make("span", "panel-state");
   #task = make("p", "panel-task");
   #texts = make("div", "panel-texts");
+  #reason = make("p", "panel-reason");
   #controls;
   #byMessage = new Map();
 
@@ -38,7 +39,9 @@ export class Panel {
     const head = make("header", "panel-head");
     head.append(this.#name, this.#state);
     this.#controls = new Controls(actions);
-    this.element.append(head, this.#task, this.#texts, this.#controls.element);
+    const texts = this.#texts;
+    texts.addEventListener("scroll", () => texts.classList.toggle("is-scrolled", texts.scrollTop > 0), { passive: true });
+    this.element.append(head, this.#task, this.#texts, this.#reason, this.#controls.element);
   }
 
   show({ run, depth, tasks, messages, steers }) {
@@ -52,6 +55,7 @@ export class Panel {
     setText(this.#task, tasks.map(({ text }) => text).join("\n"));
     this.#task.hidden = tasks.length === 0;
     this.#showMessages(messages);
+    setText(this.#reason, wordsOf(run.error?.detail ?? run.error?.code));
     this.#controls.show(run, steers);
   }
 
@@ -95,9 +99,9 @@ class PanelMessage {
     setData(this.#article, "role", message.role);
     setData(this.#article, "state", message.state);
     setData(this.#article, "run", message.run);
-    this.#article.setAttribute("aria-busy", String(message.state === "streaming"));
+    setStreaming(this.#article, message.state === "streaming");
     this.#text.show(message.text ?? "");
-    this.#figures.show(message.parts);
+    this.#figures.show(message);
   }
 }
 
@@ -117,7 +121,7 @@ export class Controls {
 
   constructor(actions) {
     this.#actions = actions;
-    this.#input.placeholder = "Steer: assume COGS 12";
+    this.#input.placeholder = "Steer: COGS 12";
     this.#input.autocomplete = "off";
     this.#input.enterKeyHint = "send";
     this.#stop.type = "button";
@@ -125,7 +129,7 @@ export class Controls {
     this.#form.addEventListener("submit", (event) => {
       event.preventDefault();
       const text = this.#input.value.trim();
-      if (text === "") return;
+      if (text === "" || this.#run.state === "stopping") return;
       this.#input.value = "";
       this.#actions.steer(this.#run, text);
     });
@@ -145,9 +149,11 @@ export class Controls {
     this.#run = run;
     const name = agentName(run.agent);
     const isStopping = run.state === "stopping";
+    const isTyping = this.#input === document.activeElement;
     this.#form.hidden = !isOpen(run);
+    // Who is typing goes on where it can still be sent.
+    if (isTyping && !isOpen(run)) this.#actions.keep(this.#input.value);
     this.#input.setAttribute("aria-label", `Steer ${name}`);
-    this.#input.disabled = isStopping;
     this.#stop.disabled = isStopping;
     this.#stop.dataset.run = run.id;
     this.#stop.setAttribute("aria-label", `${isStopping ? "Stopping" : "Stop"} ${name}`);
