@@ -5,6 +5,9 @@ import { faint, stickingOut } from "../support/seen.js";
 
 const LEASE_MS = 60_000;
 
+/** Figures as an agent writes them. */
+const ROWS = [{ label: "Left after ads at 50% of the cap", value: 10_976.4, text: "$10,976.40" }];
+
 const runOf = (chat, id) => chat.page.locator(`[data-testid="run"][data-run="${id}"]`);
 
 /** Whether a screen reader is to say what changes in an element. */
@@ -12,6 +15,14 @@ const isReadOut = (locator) =>
   locator.evaluate((element) => {
     const region = element.closest('[aria-live], [role="log"], [role="status"], [role="alert"]');
     return region !== null && region.getAttribute("aria-live") !== "off";
+  });
+
+/** How many lines a text takes. */
+const lines = (locator) =>
+  locator.evaluate((element) => {
+    const range = document.createRange();
+    range.selectNodeContents(element);
+    return range.getClientRects().length;
   });
 
 /** Everything the page can show, with words that are too long for any of it. */
@@ -30,7 +41,7 @@ async function showAll(server, chat) {
   for (const [run, agent] of [["r2", "unit-economics"], ["r3", "test-plan"], ["r4", "seo-listicle"]]) {
     await start(run, agent, { parent: "r1" });
     await by(agent, { kind: "delta", id: `d-${run}`, run, message: `a-${run}`, text: long("y", 90) });
-    await by(agent, { kind: "data", id: `f-${run}`, name: "figures", run, message: `a-${run}`, part: 1, data: { type: "figures", rows: [{ name: "cpa", label: long("l", 60), value: 1, text: long("9", 30) }] } });
+    await by(agent, { kind: "data", id: `f-${run}`, name: "figures", run, message: `a-${run}`, part: 1, data: { type: "figures", rows: [...ROWS, { label: long("l", 60), value: 1, text: long("9", 30) }] } });
   }
   await by("unit-economics", { kind: "run.ended", run: "r2", outcome: "failed", error: { code: "overloaded", detail: long("e", 90) } });
   await server.append(chat.session, "user/anonymous", { kind: "steer", id: "st1", run: "r3", text: long("s", 120) });
@@ -54,6 +65,7 @@ for (const [scheme, width] of [["light", 1440], ["dark", 1440], ["light", 390], 
     await expect(chat.page.getByTestId("cancel")).toHaveCount(2);
     for (const button of await chat.page.getByTestId("cancel").all()) await expect(button).toBeVisible();
     expect(await stickingOut(chat.page)).toEqual([]);
+    for (const number of await chat.page.getByText(ROWS[0].text).all()) expect(await lines(number)).toBe(1);
     expect(await faint(chat.page)).toEqual([]);
     await chat.page.getByTestId("cut").check();
     await expect(chat.page.locator("#link")).toBeVisible();
