@@ -132,3 +132,61 @@ test("a panel says why its run failed", async ({ chat, server }) => {
   await expect(runOf(chat, "r2").locator(".panel-reason")).toHaveText("The model is overloaded");
   await expect(runOf(chat, "r3").locator(".panel-reason")).toHaveText("tired");
 });
+
+test("who reads further up stays there while words come in above and below", async ({ chat, server }) => {
+  const lines = (from, count) => Array.from({ length: count }, (_, i) => `Line ${from + i}.\n`).join("");
+  const write = (id, run, agent, text) => server.append(chat.session, `agent/${agent}`, { kind: "delta", id, run, message: `${run}-a`, text });
+  for (const [run, agent, parent] of [["r1", "lead"], ["r2", "helper", "r1"]]) {
+    await server.append(chat.session, `agent/${agent}`, { kind: "run.started", run, agent, parent, lease_ms: LEASE_MS });
+  }
+  await write("d1", "r1", "lead", lines(0, 60));
+  await write("d2", "r2", "helper", "One\n");
+  await chat.open();
+  const scroller = chat.page.locator("#scroller");
+  const isAtEnd = () => scroller.evaluate((box) => box.scrollHeight - box.clientHeight - box.scrollTop < 2);
+  const text = chat.page.locator('[data-id="r1-a"]').getByTestId("message-text");
+  await expect.poll(isAtEnd).toBe(true);
+  await write("d3", "r1", "lead", lines(60, 20));
+  await expect(text).toContainText("Line 79.");
+  await expect.poll(isAtEnd).toBe(true);
+
+  await scroller.hover();
+  await chat.page.mouse.wheel(0, -600);
+  const jump = chat.page.getByRole("button", { name: "Jump to latest" });
+  await expect(jump).toBeVisible();
+  // Where a line stands on the screen.
+  const top = () =>
+    text.evaluate((element) => {
+      const words = element.firstChild;
+      const range = document.createRange();
+      range.setStart(words, words.data.indexOf("Line 60."));
+      range.setEnd(words, words.data.indexOf("Line 61."));
+      return Math.round(range.getBoundingClientRect().top);
+    });
+  const settled = async () => {
+    const before = await top();
+    await chat.page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
+    return before === (await top());
+  };
+  await expect.poll(settled).toBe(true);
+  const before = await top();
+  await write("d4", "r2", "helper", lines(0, 10));
+  await write("d5", "r1", "lead", lines(80, 20));
+  await expect(text).toContainText("Line 99.");
+  await expect(runOf(chat, "r2")).toContainText("Line 9.");
+  await expect.poll(async () => Math.abs((await top()) - before)).toBeLessThan(2);
+  await expect(jump).toBeVisible();
+  await jump.click();
+  await expect.poll(isAtEnd).toBe(true);
+
+  // The same within a panel.
+  const panel = runOf(chat, "r2").locator(".panel-texts");
+  await write("d6", "r2", "helper", lines(10, 60));
+  const isAtPanelEnd = () => panel.evaluate((box) => box.scrollHeight - box.clientHeight - box.scrollTop < 2);
+  await expect(panel).toContainText("Line 69.");
+  await expect.poll(isAtPanelEnd).toBe(true);
+  await panel.evaluate((box) => box.scrollTo(0, 0));
+  await write("d7", "r2", "helper", lines(70, 10));
+  await expect(panel).toContainText("Line 79.");
+  expect(await panel.evaluate((box) => box.scrollTop)).toBe(0);
+});
