@@ -46,6 +46,9 @@ pub(crate) struct Model {
     view: RefCell<Option<Rc<View>>>,
 }
 
+/// Inputs of one agent that are on offer at a time.
+const OFFERS_MAX_OF_AGENT: usize = 64;
+
 /// `attached.producer`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Grant {
@@ -102,7 +105,9 @@ impl Model {
             if !is_free {
                 asked.push(&input.agent);
             }
-            if is_free || is_oldest && view.open_roots(&input.agent).next().is_none() {
+            let is_next = is_free || is_oldest && view.open_roots(&input.agent).next().is_none();
+            let offered = offers.iter().filter(|offer: &&Offered| offer.agent == input.agent);
+            if is_next && offered.count() < OFFERS_MAX_OF_AGENT {
                 offers.push(Offered {
                     input: input.id.clone(),
                     agent: input.agent.clone(),
