@@ -118,6 +118,12 @@ impl Producers {
         self.key(grant).map(|key| &key.0)
     }
 
+    /// The number of the newest connection that has claimed the producer of a grant.
+    pub(super) fn holder(&self, grant: u32) -> Option<u64> {
+        let producer = self.current.get(self.key(grant)?)?;
+        Some(producer.holder.as_ref()?.number)
+    }
+
     /// Whether two grants are of the same producer.
     pub(super) fn is_same(&self, one: u32, two: u32) -> bool {
         one == two || (self.key(one).is_some() && self.key(one) == self.key(two))

@@ -197,6 +197,9 @@ impl State {
         if let Event::Message(message) = &draft.event {
             self.interrupt(&writer.principal, message, now)?;
         }
+        if let Some(run) = run_of(&draft.event) {
+            self.let_go(run, writer, stream);
+        }
         let offset = self.push(Some(&writer.principal), stream, &draft, None, now);
         if let Some(run) = run_of(&draft.event) {
             self.hold(run, writer, now);

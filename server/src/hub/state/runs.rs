@@ -6,6 +6,7 @@ use durable_sessions_protocol::offset::Offset;
 use serde::{Deserialize, Serialize};
 
 use super::asks::Ask;
+use super::publish::Stream;
 use super::{Connection, State, Writer};
 
 /// Open runs of one session. One more is `invalid`.
@@ -73,17 +74,21 @@ pub(super) enum Lease {
 }
 
 impl Lease {
-    /// Of a run that is read back: [`State::finish_replay`] gives it its term.
+    /// Of a run that is given its term at once, or when it was read back by [`State::finish_replay`].
     const fn unknown() -> Self {
         Self::Until(0)
     }
 }
 
 impl State {
-    /// A connection named runs: those of its principal are kept alive by it.
+    /// A connection named runs: those of its principal are kept alive by it. A process that was fenced
+    /// may not know: it keeps nothing alive that a newer connection has taken over, and has left.
     pub fn renew(&mut self, writer: &Writer, runs: &[Id]) {
         for id in runs {
-            if self.open.contains(id) && self.is_principals(writer, id) {
+            if self.open.contains(id)
+                && self.is_principals(writer, id)
+                && !self.is_replaced(writer, id)
+            {
                 self.hold(id, writer, 0);
             }
         }
@@ -135,6 +140,26 @@ impl State {
         };
         self.is_moved |= lease != run.lease && matches!(lease, Lease::Held(_));
         run.lease = lease;
+    }
+
+    /// Whether a newer connection has claimed the run's producer.
+    fn is_replaced(&self, writer: &Writer, run: &Id) -> bool {
+        let Some(Owner::Grant(grant)) = self.runs.get(run).map(|run| &run.owner) else {
+            return false;
+        };
+        let holder = self.producers.holder(*grant);
+        holder > writer.connection.as_ref().map(|connection| connection.number)
+    }
+
+    /// A process over HTTP goes on with a run in its own epoch: the connection of the one before, which
+    /// may linger, keeps it no more.
+    pub(super) fn let_go(&mut self, id: &Id, writer: &Writer, stream: Stream) {
+        let Some(run) = self.runs.get_mut(id) else { return };
+        let is_taken_over = matches!(run.owner, Owner::Grant(grant) if grant != stream.grant);
+        if is_taken_over && writer.connection.is_none() && matches!(run.lease, Lease::Held(_)) {
+            run.lease = Lease::unknown();
+            self.is_moved = true;
+        }
     }
 
     fn is_principals(&self, writer: &Writer, run: &Id) -> bool {

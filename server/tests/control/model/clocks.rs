@@ -82,11 +82,16 @@ impl Model {
         }
     }
 
-    /// A connection names runs in a `ping`: those of its principal.
+    /// A connection names runs in a `ping`: those of its principal, unless a newer one has attached
+    /// their producer.
     pub(crate) fn renew(&mut self, who: &Who, runs: &[String], now: u64) {
         let view = self.view();
         for run in view.open().filter(|run| run.principal == who.principal) {
-            if runs.contains(&run.id) {
+            let key = (run.principal.clone(), run.producer.clone().unwrap_or_default());
+            let number = |of: &(u64, String)| of.0;
+            let holder = self.producers.get(&key).and_then(|known| known.holder.as_ref());
+            let is_replaced = holder.map(number) > who.connection.as_ref().map(number);
+            if runs.contains(&run.id) && !is_replaced {
                 self.hold(&run.id, who, now);
             }
         }

@@ -216,7 +216,12 @@ impl Model {
             && matches!(kind, "run.started" | "message" | "delta" | "data" | "run.suspended")
         {
             let key = (who.principal.clone(), id.to_owned());
-            self.written_in.insert(run.to_owned(), self.producers[&key].epoch);
+            let epoch = self.producers[&key].epoch;
+            let earlier = self.written_in.insert(run.to_owned(), epoch);
+            if earlier.is_some_and(|earlier| earlier != epoch) && who.connection.is_none() {
+                // No connection of an earlier process holds it any longer.
+                self.leases.insert(run.to_owned(), Lease::Until(now));
+            }
         }
         let offset = self.write(Some(&who.principal), producer, event.clone(), now);
         match kind {

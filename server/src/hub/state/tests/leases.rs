@@ -136,3 +136,41 @@ fn a_refused_publish_is_no_sign_of_life_whatever_it_begins_with() {
     bench.publish(&agent, Some(("p", 0, 4)), &[output[0]]).unwrap();
     assert_eq!(bench.state.deadline(), Some(bench.now + LEASE_MS));
 }
+
+// DS-5.3
+#[test]
+fn a_fenced_process_keeps_nothing_alive_that_its_successor_has_left() {
+    let mut bench = Bench::new();
+    let (old, new) = (writer("agent/a", Some(1)), writer("agent/a", Some(2)));
+    let epoch = bench.claim(&old, None, &[]).unwrap().epoch;
+    let start = r#"{"kind":"run.started","run":"r1","agent":"a"}"#;
+    bench.publish(&old, Some(("p", epoch, 0)), &[start]).unwrap();
+    bench.claim(&new, None, &["r1"]).unwrap();
+    // The newer process dies. The older one has no word of it all, and goes on with its pings.
+    bench.state.leave(new.connection.as_ref().unwrap(), bench.now);
+    bench.pass(LEASE_MS - 1);
+    bench.state.renew(&old, &[id("r1")]);
+    bench.pass(1);
+    assert_eq!(bench.last_event(), r#"{"kind":"run.ended","run":"r1","outcome":"lost"}"#);
+}
+
+// DS-5.6
+#[test]
+fn a_run_that_goes_on_over_http_is_held_by_no_earlier_process() {
+    let mut bench = Bench::new();
+    let (old, http) = (writer("agent/a", Some(1)), writer("agent/a", None));
+    let epoch = bench.claim(&old, None, &[]).unwrap().epoch;
+    let start = r#"{"kind":"run.started","run":"r1","agent":"a"}"#;
+    bench.publish(&old, Some(("p", epoch, 0)), &[start]).unwrap();
+    let said = r#"{"kind":"delta","run":"r1","message":"m","text":"x"}"#;
+    let not_its = r#"{"kind":"delta","run":"r0","message":"m","text":"x"}"#;
+    let refused = bench.publish(&http, Some(("p", epoch + 1, 0)), &[said, not_its]);
+    assert_eq!(code(refused), ErrorCode::NotFound);
+    bench.pass(LEASE_MS);
+    assert_eq!(bench.log().len(), 1, "it has written nothing: the connection holds the run");
+    bench.publish(&http, Some(("p", epoch + 1, 1)), &[said]).unwrap();
+    bench.pass(LEASE_MS - 1);
+    assert_eq!(bench.log().len(), 2);
+    bench.pass(1);
+    assert_eq!(bench.last_event(), r#"{"kind":"run.ended","run":"r1","outcome":"lost"}"#);
+}

@@ -3,7 +3,7 @@
 use durable_sessions_protocol::error::ErrorCode;
 
 use super::super::room::{DELEGATED_MAX_INPUTS, PENDING_MAX_MESSAGES};
-use super::{Bench, Writer, code, writer};
+use super::{Bench, State, Writer, code, id, writer};
 
 fn message(id: &str) -> String {
     format!(r#"{{"kind":"message","id":"{id}","role":"user","text":"hi"}}"#)
@@ -19,8 +19,13 @@ fn delegate(id: &str) -> String {
 
 /// A session where as many messages wait as may, sent in one publish.
 fn full_of_messages(bench: &mut Bench) {
+    full_of_messages_but(bench, 0);
+}
+
+/// The same, where some wait already.
+fn full_of_messages_but(bench: &mut Bench, some: usize) {
     let messages: Vec<String> =
-        (0..PENDING_MAX_MESSAGES).map(|n| message(&format!("m{n}"))).collect();
+        (some..PENDING_MAX_MESSAGES).map(|n| message(&format!("m{n}"))).collect();
     let messages: Vec<&str> = messages.iter().map(String::as_str).collect();
     let person = writer("user/ann", None);
     let first = bench.publish(&person, Some(("tab", 1, 0)), &messages).unwrap();
@@ -133,4 +138,19 @@ fn a_refused_publish_gives_back_the_room_it_took() {
     );
     bench.publish(&agent, Some(("p", 1, 4)), &[&claim]).unwrap();
     bench.publish(&agent, Some(("p", 1, 5)), &[&delegate("more")]).unwrap();
+}
+
+#[test]
+fn room_is_counted_the_same_from_a_checkpoint() {
+    let mut bench = Bench::new();
+    let agent = writer("agent/a", None);
+    full_of_delegated(&mut bench, &agent);
+    bench.asked("m0", "").unwrap();
+    let log = bench.state.log().clone();
+    let restored = State::restore(&bench.state.checkpoint(), &log, &id("assistant")).unwrap();
+    bench.state = restored;
+    let refused = bench.publish(&agent, Some(("p", 1, 2)), &[&delegate("more")]);
+    assert_eq!(code(refused), ErrorCode::Invalid);
+    full_of_messages_but(&mut bench, 1);
+    assert_eq!(code(bench.act("user/ann", &message("more"))), ErrorCode::RateLimited);
 }
