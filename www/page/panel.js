@@ -33,14 +33,15 @@ export class Panel {
   #reason = make("p", "panel-reason");
   #controls;
   #byMessage = new Map();
+  #follows = true;
+  #lastTop = 0;
 
   constructor(actions) {
     this.#actions = actions;
     const head = make("header", "panel-head");
     head.append(this.#name, this.#state);
     this.#controls = new Controls(actions);
-    const texts = this.#texts;
-    texts.addEventListener("scroll", () => texts.classList.toggle("is-scrolled", texts.scrollTop > 0), { passive: true });
+    this.#texts.addEventListener("scroll", () => this.#scrolled(), { passive: true });
     this.element.append(head, this.#task, this.#texts, this.#reason, this.#controls.element);
   }
 
@@ -60,8 +61,6 @@ export class Panel {
   }
 
   #showMessages(messages) {
-    const box = this.#texts;
-    const follows = box.scrollHeight - box.scrollTop - box.clientHeight < FOLLOW_PX;
     const present = new Set(messages.map(({ id }) => id));
     for (const [id, view] of this.#byMessage) {
       if (present.has(id)) continue;
@@ -77,7 +76,16 @@ export class Panel {
       }
       view.show(message);
     }
-    if (follows) box.scrollTop = box.scrollHeight;
+    if (this.#follows) this.#texts.scrollTop = this.#texts.scrollHeight;
+  }
+
+  /** Words that are added never move the position up: only a reader does. */
+  #scrolled() {
+    const { scrollTop, scrollHeight, clientHeight } = this.#texts;
+    if (scrollHeight - scrollTop - clientHeight < FOLLOW_PX) this.#follows = true;
+    else if (scrollTop < this.#lastTop) this.#follows = false;
+    this.#lastTop = scrollTop;
+    this.#texts.classList.toggle("is-scrolled", scrollTop > 0);
   }
 }
 

@@ -189,4 +189,11 @@ test("who reads further up stays there while words come in above and below", asy
   await write("d7", "r2", "helper", lines(70, 10));
   await expect(panel).toContainText("Line 79.");
   expect(await panel.evaluate((box) => box.scrollTop)).toBe(0);
+
+  // One that begins with much in it is followed, too.
+  await chat.page.reload();
+  await expect(panel).toContainText("Line 79.");
+  await write("d8", "r2", "helper", lines(80, 10));
+  await expect(panel).toContainText("Line 89.");
+  await expect.poll(isAtPanelEnd).toBe(true);
 });
