@@ -49,8 +49,7 @@ export function arrange({ messages, runs, active }, { inputs, spoken }) {
       } else own?.messages.push(message);
       continue;
     }
-    const input = message.state === "sent" && !isTaken(message) ? inputs.get(message.id) : undefined;
-    const waitsFor = input?.state === "waiting" ? (isAtWork(input.to ?? DEFAULT_AGENT, runs) ? "turn" : "agent") : null;
+    const waitsFor = isTaken(message) ? null : waitOf(message, inputs.get(message.id), runs);
     const said = { message, speaking: speaking.get(message.id) ?? null, waitsFor, wasTaken: takers.has(message.id) };
     const host = place && hostOf(place.root);
     if (host && host.message === null) Object.assign(host, said);
@@ -125,9 +124,11 @@ function takersOf(places) {
   return takers;
 }
 
-/** Whether what users say to an agent has to wait for what it does. */
-function isAtWork(agent, roots) {
-  return roots.some((root) => root.agent === agent && isOpen(root));
+/** What an input of a user waits for that no run has; `null` if it does not wait. */
+function waitOf(message, input, roots) {
+  if (message.state !== "sent" || input?.state !== "waiting") return null;
+  const agent = input.to ?? DEFAULT_AGENT;
+  return roots.some((root) => root.agent === agent && isOpen(root)) ? "turn" : "agent";
 }
 
 function panelsOf(root) {

@@ -33,7 +33,8 @@ async function showAll(server, chat) {
   const start = (run, agent, fields) => by(agent, { kind: "run.started", run, agent, lease_ms: LEASE_MS, ...fields });
   await say("m1", long("w", 300));
   await start("r1", "assistant", { in_reply_to: "m1" });
-  await by("assistant", { kind: "delta", id: "d1", run: "r1", message: "a1", text: `${long("x", 200)}\n| col ${long("c", 90)} | b |\n|---|---|\n| 1 | 2 |\n- ${long("i", 120)}\n` });
+  const text = `${long("x", 200)}\n| col ${long("c", 90)} | b |\n|---|---|\n| 1 | 2 |\n- ${long("i", 120)}\n`;
+  await by("assistant", { kind: "delta", id: "d1", run: "r1", message: "a1", text });
   for (const [id, to] of [["t1", "bid-cap"], ["t2", "an-agent-whose-name-is-longer-than-any-box"]]) {
     await by("assistant", { kind: "message", id, role: "assistant", run: "r1", to, text: long("t", 150) });
   }
@@ -41,7 +42,8 @@ async function showAll(server, chat) {
   for (const [run, agent] of [["r2", "unit-economics"], ["r3", "test-plan"], ["r4", "seo-listicle"]]) {
     await start(run, agent, { parent: "r1" });
     await by(agent, { kind: "delta", id: `d-${run}`, run, message: `a-${run}`, text: long("y", 90) });
-    await by(agent, { kind: "data", id: `f-${run}`, name: "figures", run, message: `a-${run}`, part: 1, data: { type: "figures", rows: [...ROWS, { label: long("l", 60), value: 1, text: long("9", 30) }] } });
+    const rows = [...ROWS, { label: long("l", 60), value: 1, text: long("9", 30) }];
+    await by(agent, { kind: "data", id: `f-${run}`, name: "figures", run, message: `a-${run}`, part: 1, data: { type: "figures", rows } });
   }
   await by("unit-economics", { kind: "run.ended", run: "r2", outcome: "failed", error: { code: "overloaded", detail: long("e", 90) } });
   await server.append(chat.session, "user/anonymous", { kind: "steer", id: "st1", run: "r3", text: long("s", 120) });

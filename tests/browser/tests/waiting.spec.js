@@ -53,7 +53,8 @@ test("a message whose agent is away is cancelled by keyboard from a second tab, 
 
 test("a task whose agent is away is cancelled by keyboard from a second tab, and nobody takes it", async ({ chat, agent, newChat, server }) => {
   await lead(server, chat);
-  await server.append(chat.session, "agent/lead", { kind: "run.suspended", run: "r1", ask: "ask-1", body: { type: "form", title: "Your price", fields: [{ name: "price" }] } });
+  const body = { type: "form", title: "Your price", fields: [{ name: "price" }] };
+  await server.append(chat.session, "agent/lead", { kind: "run.suspended", run: "r1", ask: "ask-1", body });
   await delegate(server, chat, "t1");
   await chat.open();
   const other = await (await newChat()).open();
