@@ -39,21 +39,39 @@ async fn get(address: SocketAddr, query: &str) -> Value {
     serde_json::from_str(&reply.text()).unwrap()
 }
 
-/// The newest messages and all pages before them, put together; how many pages that took.
-async fn paged(address: SocketAddr, last: usize) -> (Transcript, usize) {
-    let mut page = get(address, &format!("last={last}")).await;
-    let mut transcript = Transcript::resume(&page).unwrap();
-    let mut pages = 1;
-    while page["hasOlder"] == true {
-        let first = page["first"].as_u64().unwrap();
-        let listed = page["messages"].as_array().unwrap().len();
-        assert_eq!(listed, last, "{page}");
-        page = get(address, &format!("last={last}&before={first}")).await;
-        assert!(transcript.older(&page), "nothing happens meanwhile: {page}");
-        pages += 1;
+/// Reads again when something happened meanwhile: the server ends stopped runs in its own time.
+async fn at_rest<T>(address: SocketAddr, read: impl AsyncFn() -> T) -> T {
+    loop {
+        let before = get(address, "last=1").await["offset"].clone();
+        let read = read().await;
+        if get(address, "last=1").await["offset"] == before {
+            return read;
+        }
     }
-    assert_eq!(page["first"], 1);
-    (transcript, pages)
+}
+
+/// The newest messages and all pages before them.
+async fn pages(address: SocketAddr, last: usize) -> Vec<Value> {
+    let mut pages = vec![get(address, &format!("last={last}")).await];
+    while let Some(page) = pages.last().filter(|page| page["hasOlder"] == true) {
+        let first = page["first"].as_u64().unwrap();
+        pages.push(get(address, &format!("last={last}&before={first}")).await);
+    }
+    pages
+}
+
+/// Puts pages of so many messages together.
+fn joined(pages: &[Value], last: usize) -> Transcript {
+    let mut transcript = Transcript::resume(&pages[0]).unwrap();
+    for older in &pages[1..] {
+        assert!(transcript.older(older), "nothing happened meanwhile: {older}");
+    }
+    let (oldest, others) = pages.split_last().unwrap();
+    for page in others {
+        assert_eq!(page["messages"].as_array().unwrap().len(), last, "{page}");
+    }
+    assert_eq!(oldest["first"], 1);
+    transcript
 }
 
 /// The transcript without what only says how it was read.
@@ -152,8 +170,18 @@ async fn the_newest_messages_and_the_pages_before_them_are_the_whole_transcript(
             if n % 40 != 39 {
                 continue;
             }
-            let whole = plain(&get(server.address, "").await);
-            let newest = get(server.address, "last=5").await;
+            const LAST: [usize; 3] = [1, 2, 7];
+            let address = server.address;
+            let (whole, newest, paged) = at_rest(address, async || {
+                let whole = plain(&get(address, "").await);
+                let newest = get(address, "last=5").await;
+                let mut paged = Vec::new();
+                for last in LAST {
+                    paged.push(pages(address, last).await);
+                }
+                (whole, newest, paged)
+            })
+            .await;
             let count = whole["messages"].as_array().unwrap().len();
             let from = count.saturating_sub(5);
             assert_eq!(
@@ -167,9 +195,9 @@ async fn the_newest_messages_and_the_pages_before_them_are_the_whole_transcript(
                     .collect()
             };
             assert_eq!(open(&newest), open(&whole));
-            for last in [1, 2, 7] {
-                let (transcript, pages) = paged(server.address, last).await;
-                assert_eq!(pages, count.div_ceil(last).max(1));
+            for (pages, last) in paged.iter().zip(LAST) {
+                assert_eq!(pages.len(), count.div_ceil(last).max(1));
+                let transcript = joined(pages, last);
                 assert_eq!(transcript.to_json(), whole, "seed {seed}, step {n}, by {last}");
             }
         }
@@ -193,18 +221,24 @@ async fn a_page_goes_on_with_what_happens_after_it() {
     let position = json!({"log": newest["log"], "offset": newest["offset"]});
     let attached = user.ask(json!({"type": "attach", "session": "s", "position": position})).await;
     assert_eq!(attached["type"], "attached");
-    while transcript.offset().as_u64() < attached["tail"].as_u64().unwrap() {
+    let address = server.address;
+    let (older, whole) = at_rest(address, async || {
+        let mut older = vec![newest.clone()];
+        while let Some(page) = older.last().filter(|page| page["hasOlder"] == true) {
+            let query = format!("last=9&before={}", page["first"]);
+            older.push(get(address, &query).await);
+        }
+        (older, get(address, "").await)
+    })
+    .await;
+    while transcript.offset().as_u64() < whole["offset"].as_u64().unwrap() {
         let events = user.frame_of("events").await;
         events["events"].as_array().unwrap().iter().for_each(|event| transcript.apply(event));
     }
-    let (mut first, mut has_older) = (newest["first"].clone(), true);
-    while has_older {
-        let page = get(server.address, &format!("last=9&before={first}")).await;
-        assert!(transcript.older(&page), "it is of now");
-        first = page["first"].clone();
-        has_older = page["hasOlder"] == true;
+    for page in &older[1..] {
+        assert!(transcript.older(page), "it is of now");
     }
-    assert_eq!(transcript.to_json(), plain(&get(server.address, "").await));
+    assert_eq!(transcript.to_json(), plain(&whole));
 }
 
 #[tokio::test]
@@ -216,7 +250,7 @@ async fn pages_name_what_is_hidden_in_them_since_it_may_be_replaced_again() {
         user.publish("s", message(id, replaces)).await;
     }
     // `b` stands behind the last message of its page.
-    let (mut behind, _) = paged(server.address, 1).await;
+    let mut behind = joined(&pages(server.address, 1).await, 1);
     user.publish("s", message("e", Some("b"))).await;
     behind.apply(&json!({"offset": 5, "kind": "message", "id": "e", "role": "user", "text": "x", "replaces": "b"}));
     assert_eq!(behind.messages().len(), 2);
