@@ -368,7 +368,7 @@ impl<N: Node + Clone> Client<N> {
     fn timed_out(&mut self, now: u64) {
         self.connection.timed_out(now, &mut self.outputs);
         for tab in self.tabs.timed_out(now, &mut self.outputs) {
-            self.without(now, tab.as_str());
+            self.without(now, &tab);
         }
         let is_relayed = matches!(self.link(), Some(Link::Leader { .. }));
         if is_relayed && !self.pending.is_empty() && now >= self.relay_due {

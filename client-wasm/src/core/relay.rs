@@ -14,7 +14,7 @@ impl<N: Node + Clone> Client<N> {
     /// Another member of the group posted something. A missing step means that it does not say what
     /// it should; it is ignored.
     pub(super) fn message(&mut self, now: u64, head: &N, cargo: Option<N>) -> Option<()> {
-        let from = head.text("tab")?;
+        let from = head.id("tab")?;
         match head.text("type")?.as_str() {
             "beat" => {
                 let is_followed = self.tabs.beat(now, head, &mut self.outputs);
@@ -28,10 +28,11 @@ impl<N: Node + Clone> Client<N> {
                 self.tabs.heard(now, &from, head.text("page"));
                 let kept = head.texts("sessions");
                 self.leave_sessions(&from, &|id| !is_among(&kept, id));
+                self.read_again(&from, &kept);
             }
             kind if self.tabs.is_for_me(head) => {
                 self.tabs.heard(now, &from, None);
-                self.serve_tab(now, Id::parse(&from).ok()?, kind, head, cargo)?;
+                self.serve_tab(now, from, kind, head, cargo)?;
             }
             kind if self.tabs.is_from_leader(head) => {
                 self.led(now, kind, head, cargo.as_ref())?;
@@ -65,12 +66,12 @@ impl<N: Node + Clone> Client<N> {
                 let request = head.number("request")?;
                 let session = record(&mut self.sessions, &id)?;
                 session.adopt(head.field("position").and_then(|place| position(&place)));
-                session.others.attach(from, request);
+                session.others.attach(from, Some(request));
                 self.answer_attaches(id.as_str());
             }
             "detach" => {
                 let session = head.text("session")?;
-                self.leave_sessions(from.as_str(), &|id| id == session);
+                self.leave_sessions(&from, &|id| id == session);
             }
             "volunteer" if self.tabs.may_yield() => {
                 let head = self.tabs.message("yield").text("to", from.as_str()).end();
@@ -174,13 +175,13 @@ impl<N: Node + Clone> Client<N> {
     }
 
     /// A tab is gone. What it had taken in and not delivered is in the durable outbox.
-    pub(super) fn without(&mut self, now: u64, tab: &str) {
+    pub(super) fn without(&mut self, now: u64, tab: &Id) {
         self.leave_sessions(tab, &|_| true);
         self.recover(now);
     }
 
     /// A tab no longer reads some sessions.
-    fn leave_sessions(&mut self, tab: &str, is_left: &dyn Fn(&str) -> bool) {
+    fn leave_sessions(&mut self, tab: &Id, is_left: &dyn Fn(&str) -> bool) {
         let mut unread = Vec::new();
         for session in &mut self.sessions {
             if is_left(session.id.as_str()) && session.others.remove(tab) && session.is_unread() {
@@ -192,6 +193,17 @@ impl<N: Node + Clone> Client<N> {
             self.send_detach(&id);
         }
         forget_done(&mut self.sessions);
+    }
+
+    /// A tab that was taken for gone goes on reading what this leader still passes on. What it does
+    /// not is missing in its beats, and the tab attaches again.
+    fn read_again(&mut self, tab: &Id, kept: &[String]) {
+        for session in &mut self.sessions {
+            let is_kept = session.is_wanted() && is_among(kept, session.id.as_str());
+            if is_kept && !session.others.has(tab) {
+                session.others.attach(tab.clone(), None);
+            }
+        }
     }
 
     pub(super) fn presence(&mut self, id: &str, frame: &N) {

@@ -120,7 +120,7 @@ impl Session {
     }
 
     /// Whether anybody reads it here.
-    fn is_wanted(&self) -> bool {
+    pub(super) fn is_wanted(&self) -> bool {
         self.follow.is_some() || !self.others.is_empty()
     }
 

@@ -235,10 +235,12 @@ impl Tabs {
                     self.lead(now, out);
                 }
             }
-            State::Leader { members, .. } => members.retain(|member| {
+            State::Leader { members, known_at, .. } => members.retain(|member| {
                 let is_alive = now < member.heard_at.saturating_add(MEMBER_TIMEOUT_MS);
                 if !is_alive {
                     gone.push(member.tab.clone());
+                    // It may have slept as long as this one, and is about to answer its beat.
+                    *known_at = now.saturating_add(BEAT_MS);
                 }
                 is_alive
             }),
@@ -301,13 +303,15 @@ impl Tabs {
     }
 
     /// Another member leaves.
-    pub(super) fn bye<N>(&mut self, now: u64, from: &str, out: &mut VecDeque<Output<N>>) {
+    pub(super) fn bye<N>(&mut self, now: u64, from: &Id, out: &mut VecDeque<Output<N>>) {
         match &mut self.state {
             State::Leader { members, beat_at, .. } => {
-                members.retain(|member| member.tab.as_str() != from);
+                members.retain(|member| member.tab != *from);
                 *beat_at = now;
             }
-            State::Follower { leader, quiet, .. } if is_tab(leader.as_ref(), from) => {
+            State::Follower { leader, quiet, .. }
+                if leader.as_ref().is_some_and(|leader| leader.tab == *from) =>
+            {
                 let had_lock = leader.take().is_some_and(|leader| leader.has_lock);
                 if self.lock == Lock::Held {
                     self.lead(now, out);
@@ -421,8 +425,9 @@ impl Tabs {
     }
 
     fn lead<N>(&mut self, now: u64, out: &mut VecDeque<Output<N>>) {
-        // Who never heard of a leader is alone: nobody follows one that is not there.
-        let pause = if self.number == 0 { 0 } else { BEAT_MS };
+        // Who is granted the lock and never heard of a leader is the first: nobody is left behind.
+        let is_first = self.number == 0 && self.lock == Lock::Held;
+        let pause = if is_first { 0 } else { BEAT_MS };
         self.number += 1;
         self.state = State::Leader {
             number: self.number,
@@ -461,8 +466,4 @@ impl Tabs {
         let quiet_ms = if self.is_visible { QUIET_MS } else { QUIET_HIDDEN_MS };
         Deadline::new(now.saturating_add(quiet_ms << self.replaced.saturating_sub(1)))
     }
-}
-
-fn is_tab(leader: Option<&Leader>, tab: &str) -> bool {
-    leader.is_some_and(|leader| leader.tab.as_str() == tab)
 }

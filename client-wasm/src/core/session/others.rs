@@ -29,16 +29,16 @@ impl Others {
         self.tabs.iter().any(|other| other.tab == *tab)
     }
 
-    /// A tab attaches, again perhaps.
-    pub(in crate::core) fn attach(&mut self, tab: Id, request: u64) {
-        self.remove(tab.as_str());
-        self.tabs.push(Other { tab, request: Some(request) });
+    /// A tab attaches, again perhaps, or reads on without a word.
+    pub(in crate::core) fn attach(&mut self, tab: Id, request: Option<u64>) {
+        self.remove(&tab);
+        self.tabs.push(Other { tab, request });
     }
 
     /// Answers whether it was there.
-    pub(in crate::core) fn remove(&mut self, tab: &str) -> bool {
+    pub(in crate::core) fn remove(&mut self, tab: &Id) -> bool {
         let before = self.tabs.len();
-        self.tabs.retain(|other| other.tab.as_str() != tab);
+        self.tabs.retain(|other| other.tab != *tab);
         self.tabs.len() < before
     }
 

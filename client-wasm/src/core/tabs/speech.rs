@@ -28,22 +28,21 @@ impl Tabs {
         self.leads() && !self.is_visible
     }
 
-    /// A member is alive. Answers whether it was not known.
-    pub(in crate::core) fn heard(&mut self, now: u64, from: &str, page: Option<String>) -> bool {
-        let State::Leader { members, beat_at, .. } = &mut self.state else { return false };
-        let found = members.iter_mut().find(|member| member.tab.as_str() == from);
+    /// A member is alive.
+    pub(in crate::core) fn heard(&mut self, now: u64, from: &Id, page: Option<String>) {
+        let State::Leader { members, beat_at, .. } = &mut self.state else { return };
+        let found = members.iter_mut().find(|member| member.tab == *from);
         if let Some(member) = found {
             member.heard_at = now;
             if let Some(page) = page {
                 member.page = page;
             }
-            return false;
+            return;
         }
-        let Ok(tab) = Id::parse(from) else { return false };
         // The newcomer, and the others of their number.
         *beat_at = now;
-        members.push(Member { tab, page: page.unwrap_or_else(|| from.into()), heard_at: now });
-        true
+        let page = page.unwrap_or_else(|| from.as_str().into());
+        members.push(Member { tab: from.clone(), page, heard_at: now });
     }
 
     /// When it is known which tabs are gone, if this one is to send what they left.

@@ -10,15 +10,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use durable_sessions_protocol::close;
 use durable_sessions_protocol::error::{ErrorCode, Problem};
+use durable_sessions_protocol::event::PrincipalKind;
 use durable_sessions_protocol::frame::{
-    Attach, ClientFrame, Fetch, Hello, Limits, ProducerGrant, Publish, ServerFrame, events_frame,
+    Attach, ClientFrame, Fetch, Hello, Limits, ProducerGrant, Publish, Seen, Serve, ServerFrame,
+    events_frame,
 };
 use durable_sessions_protocol::id::{Id, SessionId};
 use durable_sessions_protocol::limits::HEARTBEAT_MS;
 use durable_sessions_protocol::merge::Merge;
 use durable_sessions_protocol::offset::Offset;
 use durable_sessions_server::auth;
-use durable_sessions_server::hub::{Connection, Published, Refusal, Writer};
+use durable_sessions_server::hub::{Connection, Patterns, Published, Refusal, Writer};
 pub(crate) use log::Log;
 use log::{Answer, Asked};
 use offers::{Offers, Serves, Worker};
@@ -60,6 +62,8 @@ struct Peer {
     group: Option<Id>,
     /// Where each session was read to, and whether deltas may be joined.
     attached: BTreeMap<SessionId, (Offset, bool)>,
+    /// How many tabs it says follow each of them.
+    tabs: BTreeMap<SessionId, u32>,
     /// Sessions that must hear when it is gone.
     joined: BTreeSet<SessionId>,
     /// Agents it works for.
@@ -113,6 +117,11 @@ impl Server {
     /// Whether the server knows of the connection, and it has said `hello`.
     pub(crate) fn is_greeted(&self, connection: u32) -> bool {
         self.connections.get(&connection).is_some_and(|peer| peer.writer.is_some())
+    }
+
+    /// How many tabs follow a session through a connection, as that says.
+    pub(crate) fn tabs(&self, connection: u32, session: &SessionId) -> Option<u32> {
+        self.connections.get(&connection)?.tabs.get(session).copied()
     }
 
     /// Takes an event over HTTP. It has to be one that is admitted.
@@ -178,18 +187,13 @@ impl Server {
             ClientFrame::Detach(detach) => {
                 let peer = self.connections.get_mut(&from)?;
                 peer.attached.remove(&detach.session);
+                peer.tabs.remove(&detach.session);
                 let reason = "requested".to_owned();
                 let (request, session) = (detach.request, detach.session);
                 Some(ServerFrame::Detached { request, session, reason })
             }
             ClientFrame::Publish(publish) => self.publish(now, from, publish),
-            ClientFrame::Serve(serve) => {
-                let peer = self.connections.get_mut(&from)?;
-                let (slots, producer) = (serve.slots, serve.producer);
-                peer.serves.insert(serve.agent, Serves { slots, producer });
-                let request = serve.request;
-                Some(ServerFrame::Ack { request, first: None, last: None, receipt: None })
-            }
+            ClientFrame::Serve(serve) => Some(self.take_offer(from, serve)),
             ClientFrame::Ping(ping) => {
                 let writer = self.writer(from);
                 for session in &self.connections.get(&from)?.joined {
@@ -200,11 +204,30 @@ impl Server {
                 Some(ServerFrame::Pong { request: ping.request })
             }
             ClientFrame::Fetch(fetch) => Some(self.fetch(fetch)),
-            ClientFrame::Seen(_)
-            | ClientFrame::Pong(_)
-            | ClientFrame::Token(_)
-            | ClientFrame::Unknown => None,
+            ClientFrame::Seen(Seen { session, tabs, .. }) => {
+                let peer = self.connections.get_mut(&from)?;
+                if let Some(tabs) = tabs {
+                    peer.tabs.insert(session, tabs.get());
+                }
+                None
+            }
+            ClientFrame::Pong(_) | ClientFrame::Token(_) | ClientFrame::Unknown => None,
         }
+    }
+
+    fn take_offer(&mut self, from: u32, serve: Serve) -> ServerFrame {
+        let Serve { request, agent, sessions, slots, producer } = serve;
+        let refused = |error| ServerFrame::Refused { request, error, index: None };
+        if let Err(problem) = Patterns::parse(sessions.as_deref()) {
+            return refused(problem);
+        }
+        let peer = self.connections.get_mut(&from).unwrap();
+        let principal = peer.writer.as_ref().map(|writer| writer.principal.kind);
+        if principal != Some(PrincipalKind::Agent) {
+            return refused(Problem::new(ErrorCode::Forbidden, "only an agent works"));
+        }
+        peer.serves.insert(agent, Serves { slots, producer });
+        ServerFrame::Ack { request, first: None, last: None, receipt: None }
     }
 
     fn hello(&mut self, now: u64, from: u32, hello: Hello, out: &mut Frames) -> ServerFrame {
@@ -336,6 +359,7 @@ impl Server {
         };
         let peer = self.connections.get_mut(&connection).unwrap();
         peer.attached.insert(session.clone(), (cursor, attach.merge));
+        peer.tabs.insert(session.clone(), 1);
         if peer.group.is_some() {
             let members = json!([{"from": "who", "device": "one", "tabs": 1}]);
             let presence =

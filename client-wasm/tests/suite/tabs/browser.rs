@@ -17,6 +17,8 @@ use super::world::{Event, World, id};
 /// What a page follows, and a test wants to see.
 pub(super) const FOLLOW: Follow = Follow { patches: true, events: true, merge: true };
 const USER: &str = "user/ann";
+/// What takes longer from one tab to another may be taken for silence.
+const PROMPT_MS: u64 = 50;
 
 impl World {
     pub(super) fn open_tab(&mut self, group: Option<Group>) -> TabId {
@@ -40,7 +42,7 @@ impl World {
             keeps: true,
             seed: self.random.next(),
         });
-        self.tabs.push(Tab::new(core, principal, group));
+        self.tabs.push(Tab::new(self.now, core, principal, group));
         self.trace.note(self.now, &format!("{tab:?} opens"));
         tab
     }
@@ -63,6 +65,14 @@ impl World {
     pub(super) fn say(&mut self, tab: TabId, session: &SessionId, text: &str) -> Id {
         let act = Act::text(self.next_act(), text);
         self.act(tab, session, act)
+    }
+
+    /// A user sends a message that is refused while somebody works.
+    pub(super) fn send_if_idle(&mut self, tab: TabId, session: &SessionId) -> Id {
+        let id = self.next_act();
+        let Body::Event(mut event) = Act::text(id.clone(), "words").body else { unreachable!() };
+        event.insert_str(event.len() - 1, ",\"if_running\":\"reject\"");
+        self.act(tab, session, Act { id, body: Body::Event(event) })
     }
 
     /// A user takes back what was not sent.
@@ -103,6 +113,7 @@ impl World {
         let id = act.id.clone();
         let seen = self.tabs[tab.0].sessions.get(session).map(|watch| watch.patches_at);
         let is_stop_all = matches!(act.body, Body::Stop { target: StopTarget::All, .. });
+        let said_before = self.messages_of(tab, session);
         self.tabs[tab.0].promises.insert(id.clone());
         self.tell(tab, Input::Send { session: session.clone(), act });
         // What is stored is durable before the call returns.
@@ -118,9 +129,25 @@ impl World {
                     stopped == seen || (stopped > seen && stopped.is_some_and(is_own)),
                     "a stop is about what was seen: {stopped:?}, {seen:?}"
                 );
+                for message in said_before {
+                    let stands = self.records.get(session).and_then(|it| it.offset_of(&message));
+                    let is_seen = stands.is_some_and(|stands| Some(stands) <= stopped);
+                    let is_named = self.acts.is_stopped_with(&id, &message);
+                    assert!(is_seen || is_named, "{id} leaves {message} alone");
+                }
             }
         }
         id
+    }
+
+    /// The messages that a user has sent from a tab to a session, and not heard of.
+    fn messages_of(&self, tab: TabId, session: &SessionId) -> Vec<String> {
+        let is_one = |act: &&Stored| {
+            act.session == *session
+                && act.event.contains("\"kind\":\"message\"")
+                && self.tabs[tab.0].promises.contains(&act.id)
+        };
+        self.acts.known().filter(is_one).map(|act| act.id.to_string()).collect()
     }
 
     /// Runs a task now, or when the tab runs again.
@@ -245,7 +272,7 @@ impl World {
                     it.fence.forget();
                 }
             }
-            Output::Store { is_stored: true, .. } => {}
+            Output::Store { is_stored: true, id, .. } => self.judge_takeover(tab, &id),
             Output::Store { session, id, log, event, .. } => {
                 let principal = self.tabs[tab.0].principal.clone();
                 let tab = name(tab);
@@ -289,14 +316,16 @@ impl World {
                 self.tell_later(tab, delay, Task::Consumed { session, reader });
             }
             Output::Presence { .. } => it.presences += 1,
-            Output::Sent { session, id, offset, .. } => {
-                let stands = records.get(&session).and_then(|it| it.offset_of(id.as_str()));
+            Output::Sent { session, id, offset, runs } => {
+                let record = &records[&session];
+                let stands = record.offset_of(id.as_str());
                 assert_eq!(stands, Some(offset.as_u64()), "{id} was acknowledged");
+                assert_eq!(runs, record.stopped_at(offset), "the receipt of {id}");
                 it.promises.remove(&id);
             }
             Output::Refused { id, problem, .. } => {
                 it.promises.remove(&id);
-                self.acts.refuse(id, &problem);
+                self.acts.refuse(name(tab), id, &problem);
             }
             output => panic!("{output:?}"),
         }
@@ -340,10 +369,11 @@ impl World {
             let Some(channel) = self.tabs[to.0].channel.clone() else { continue };
             let is_parted =
                 self.weather.partition.contains(&from) != self.weather.partition.contains(&to);
-            if to == from || channel.key != key || is_parted {
+            if to == from || channel.key != key {
                 continue;
             }
-            let copies = if self.random.percent(self.weather.lost_percent) {
+            let copies = if is_parted || self.random.percent(self.weather.lost_percent) {
+                self.unheard_at = Some(self.now);
                 0
             } else if self.random.percent(self.weather.doubled_percent) {
                 2
@@ -351,7 +381,11 @@ impl World {
                 1
             };
             for _ in 0..copies {
-                let mut at = self.now + self.random.within(self.weather.channel_ms.clone());
+                let delay = self.random.within(self.weather.channel_ms.clone());
+                if delay > PROMPT_MS {
+                    self.unheard_at = Some(self.now + delay);
+                }
+                let mut at = self.now + delay;
                 if self.weather.is_ordered {
                     let line = self.lines.entry((from, to)).or_default();
                     at = at.max(*line);
@@ -366,15 +400,16 @@ impl World {
 }
 
 /// What a tab calls itself.
-fn name(tab: TabId) -> Id {
+pub(super) fn name(tab: TabId) -> Id {
     id(&format!("tab{}", tab.0))
 }
 
 impl Tab {
-    fn new(core: Client<Value>, principal: &str, group: Option<Group>) -> Self {
+    fn new(now: u64, core: Client<Value>, principal: &str, group: Option<Group>) -> Self {
         Self {
             core,
             life: Life::Awake,
+            awake_since: now,
             inbox: std::collections::VecDeque::new(),
             is_hidden: false,
             group,

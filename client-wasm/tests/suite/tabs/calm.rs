@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 
 use durable_sessions_client::core::{Role, SessionStatus, Status};
+use durable_sessions_protocol::id::Id;
 
+use super::browser::name;
 use super::tab::{Life, Tab, TabId};
 use super::world::{Weather, World};
 
@@ -13,6 +15,10 @@ use super::world::{Weather, World};
 const CALM_MS: u64 = 60_000;
 /// How long what was taken over for nothing takes to be answered.
 const SETTLING_MS: u64 = 5_000;
+/// For so long after a message was lost may a tab be taken for gone.
+const UNHEARD_MS: u64 = 15_000;
+/// For so long may who wakes up believe in the leader whose old beats it reads.
+const BELIEF_MS: u64 = 3_000;
 /// How long it is then watched.
 const WATCH_MS: u64 = 20_000;
 /// Inputs a tab may need in a second when nothing happens: beats, their answers, pings.
@@ -84,25 +90,35 @@ impl World {
                     role != Role::Solo && tabs as usize == members.len()
                 })
             });
-            leaders.len() == 1 && open == leaders && is_counted
+            let are_present = leaders.iter().all(|leader| self.tells_presence(**leader, &members));
+            leaders.len() == 1 && open == leaders && is_counted && are_present
         });
         leads.all(|is_led| is_led)
+    }
+
+    /// Whether a leader has told the server how many of these tabs follow each session.
+    fn tells_presence(&self, leader: TabId, members: &[&TabId]) -> bool {
+        let connections = self.connections_of(leader);
+        self.records.keys().all(|session| {
+            let follows = |tab: &&&TabId| self.tabs[tab.0].sessions.contains_key(session);
+            let count = u32::try_from(members.iter().filter(follows).count()).unwrap();
+            let mut told = connections.iter().map(|number| self.server.tabs(*number, session));
+            count == 0 || told.any(|told| told == Some(count))
+        })
     }
 
     pub(super) fn leaders(&self) -> Vec<TabId> {
         self.tabs_that(|tab| tab.is_awake() && tab.leads())
     }
 
-    /// Every act that was ever stored is in its log, once, unless it was refused. A stop of a message
-    /// that was not there yet may be refused in one tab, and come after the message from another.
+    /// Every act that was ever stored is in its log, once, unless it was refused. What depends on
+    /// when it comes may be refused to one tab, and be taken later from another.
     pub(super) fn judge_acts(&self) {
         for act in self.acts.known() {
             let record = self.records.get(&act.session);
             let stands = record.and_then(|record| record.offset_of(act.id.as_str()));
-            let is_refused = self.acts.is_refused(&act.id);
-            assert!(stands.is_some() || is_refused, "{act:?} is lost");
-            let names_message = act.event.contains(",\"message\":");
-            assert!(stands.is_none() || !is_refused || names_message, "{act:?} at {stands:?}");
+            assert!(stands.is_some() || self.acts.is_refused(&act.id), "{act:?} is lost");
+            assert!(stands.is_none() || !self.acts.is_out(act), "{act:?} at {stands:?}");
         }
         self.judge_order();
     }
@@ -121,6 +137,21 @@ impl World {
                 "{act:?} at {stands} overtook {before:?}"
             );
         }
+    }
+
+    /// A tab sends what another made. It may take nobody for gone who runs and is heard.
+    pub(super) fn judge_takeover(&mut self, by: TabId, act: &Id) {
+        let maker = self.acts.take_over(act);
+        let Some(maker) = self.tab_ids().into_iter().find(|tab| name(*tab) == maker) else {
+            return;
+        };
+        let [it, by] = [maker, by].map(|tab| &self.tabs[tab.0]);
+        let is_heard = self.unheard_at.is_none_or(|at| self.now > at + UNHEARD_MS)
+            && it.is_awake()
+            && it.fence.follows()
+            && it.channel.as_ref().map(|it| &it.key) == by.channel.as_ref().map(|it| &it.key)
+            && (it.awake_since == by.awake_since || self.now > it.awake_since + BELIEF_MS);
+        assert!(!is_heard, "{act} is taken from {maker:?}, which is there");
     }
 
     /// Ends every sleep.

@@ -153,8 +153,11 @@ impl Chaos {
         let watch = world.tabs[tab.0].sessions.get(&session);
         let seen = watch.map(|watch| watch.patches_at);
         match (world.random.within(0..100), seen) {
-            (0..45, _) => {
+            (0..38, _) => {
                 world.send(tab, &session);
+            }
+            (38..45, _) => {
+                world.send_if_idle(tab, &session);
             }
             (45..60, _) => {
                 let target = stop_target(world, &session);
@@ -201,6 +204,14 @@ fn weather(random: &mut Random) -> Weather {
 fn sleep(world: &mut World, tab: TabId) {
     let ms = world.random.within(50..20_000);
     let wakes = world.random.percent(70);
+    if world.random.percent(15) {
+        // The whole machine does.
+        for tab in world.tabs_that(Tab::is_awake) {
+            world.freeze(tab);
+            world.note(ms, Event::Thaw(tab));
+        }
+        return;
+    }
     if world.random.percent(60) {
         world.freeze(tab);
         if wakes {

@@ -37,7 +37,7 @@ impl World {
             return;
         }
         self.trace.note(self.now, &format!("{tab:?} thaws"));
-        self.tabs[tab.0].life = Life::Awake;
+        self.wake(tab);
         let is_due = self.tabs[tab.0].core.timeout().is_some_and(|at| at <= self.now);
         if is_due && self.random.percent(50) {
             self.tell(tab, Input::Timeout);
@@ -53,7 +53,7 @@ impl World {
 
     pub(super) fn restore(&mut self, tab: TabId) {
         if self.tabs[tab.0].life == Life::Suspended {
-            self.tabs[tab.0].life = Life::Awake;
+            self.wake(tab);
             self.tell(tab, Input::Restored);
             self.run_inbox(tab);
         }
@@ -84,6 +84,12 @@ impl World {
             self.tell_later(request.tab, delay, Task::LockLost(request));
         }
         self.note(ms, Event::LockReturned { key: key.to_owned() });
+    }
+
+    fn wake(&mut self, tab: TabId) {
+        let it = &mut self.tabs[tab.0];
+        it.life = Life::Awake;
+        it.awake_since = self.now;
     }
 
     fn run_inbox(&mut self, tab: TabId) {

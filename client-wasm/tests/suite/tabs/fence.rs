@@ -45,6 +45,11 @@ impl Fence {
         }
     }
 
+    /// Whether it has told a leader of itself.
+    pub(super) const fn follows(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// It leads itself, or has left.
     pub(super) fn forget(&mut self) {
         self.0 = None;

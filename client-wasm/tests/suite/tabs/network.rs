@@ -215,9 +215,10 @@ impl World {
         self.connections.retain(|&number, it| !it.is_forgotten || self.server.knows(number));
     }
 
-    /// Sockets that the server holds and has greeted, with their tabs.
+    /// Sockets that the server holds and has greeted, and that still carry something, with their tabs.
     pub(super) fn open_sockets(&self) -> Vec<TabId> {
-        let open = self.connections.iter().filter(|(number, _)| self.server.is_greeted(**number));
+        let is_open = |number: &u32, it: &Connection| !it.is_cut && self.server.is_greeted(*number);
+        let open = self.connections.iter().filter(|(number, it)| is_open(number, it));
         open.map(|(_, connection)| connection.tab).collect()
     }
 

@@ -178,6 +178,55 @@ fn what_a_tab_takes_back_is_not_sent_by_the_next_leader() {
 }
 
 #[test]
+fn tabs_that_sleep_with_their_leader_keep_their_acts() {
+    let (mut world, tabs) = tabs(3);
+    // What is stored is read sooner than the others can say that they are there.
+    world.weather.channel_ms = 40..50;
+    world.weather.is_down = true;
+    world.cut(tabs[0], false);
+    world.send(tabs[2], &session("s"));
+    for _ in 0..8 {
+        for tab in &tabs {
+            world.freeze(*tab);
+        }
+        world.run_for(15_000);
+        for tab in &tabs {
+            world.thaw(*tab);
+        }
+        world.run_for(5_000);
+    }
+    world.weather.is_down = false;
+    world.run_until(60_000, "it is sent", World::is_well);
+    world.judge_acts();
+}
+
+#[test]
+fn a_new_tab_that_hears_no_leader_takes_nothing_from_those_who_wait_for_one() {
+    let (mut world, tabs) = tabs(2);
+    world.weather.channel_ms = 40..50;
+    world.run_for(5_000);
+    world.hide(tabs[1]);
+    world.freeze(tabs[0]);
+    world.send(tabs[1], &session("s"));
+    let new = world.open_tab(Some(group("one")));
+    world.follow(new, &session("s"));
+    world.run_until(6_000, "the new one leads and the act is sent", |world| {
+        world.leaders() == [new] && world.tabs[tabs[1].0].promises.is_empty()
+    });
+    world.judge_acts();
+}
+
+#[test]
+fn a_tab_that_was_taken_for_gone_is_present_again() {
+    let (mut world, tabs) = tabs(3);
+    world.freeze(tabs[2]);
+    world.run_for(15_000);
+    world.thaw(tabs[2]);
+    world.run_until(1_000, "it is counted", World::is_well);
+    assert_eq!(world.connections_made, 1);
+}
+
+#[test]
 fn a_stolen_lock_does_not_give_two_sockets_for_long() {
     let (mut world, tabs) = tabs(3);
     // Each of the others in turn believes to lead.

@@ -18,6 +18,8 @@ pub(super) struct TabId(pub(super) usize);
 pub(super) struct Tab {
     pub(super) core: Client<Value>,
     pub(super) life: Life,
+    /// Since when it runs.
+    pub(super) awake_since: u64,
     /// What came while it did not run.
     pub(super) inbox: VecDeque<Task>,
     pub(super) is_hidden: bool,

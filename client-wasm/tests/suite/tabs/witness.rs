@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use durable_sessions_client::core::SessionStatus;
 use durable_sessions_client::core::limits::READER_MAX_EVENTS;
 use durable_sessions_protocol::fold::{Fold, Patch};
-use durable_sessions_protocol::id::LogId;
+use durable_sessions_protocol::id::{Id, LogId};
 use durable_sessions_protocol::offset::Offset;
 use serde_json::Value;
 
@@ -48,6 +48,13 @@ impl Record {
 
     pub(super) fn offset_of(&self, act: &str) -> Option<u64> {
         self.acts.get(act).copied()
+    }
+
+    /// The runs that the event at an offset stopped.
+    pub(super) fn stopped_at(&self, offset: Offset) -> Vec<Id> {
+        let runs = self.events[index(offset.as_u64()) - 1]["runs"].as_array();
+        let names = runs.into_iter().flatten().map(|run| run.as_str().expect("a name"));
+        names.map(|run| Id::parse(run).unwrap()).collect()
     }
 
     pub(super) fn is_act(&self, offset: u64) -> bool {

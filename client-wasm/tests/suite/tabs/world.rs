@@ -37,6 +37,8 @@ pub(super) struct World {
     pub(super) locks: Locks,
     /// When the last message from one tab to another arrives.
     pub(super) lines: BTreeMap<(TabId, TabId), u64>,
+    /// When a message between tabs was last lost or late.
+    pub(super) unheard_at: Option<u64>,
     pub(super) acts: Acts,
     pub(super) acts_made: u32,
     pub(super) written: u32,
@@ -122,6 +124,7 @@ impl World {
             fetches: 0,
             locks: Locks::default(),
             lines: BTreeMap::new(),
+            unheard_at: None,
             acts: Acts::default(),
             acts_made: 0,
             written: 0,
