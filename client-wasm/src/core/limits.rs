@@ -37,6 +37,8 @@ pub const WRITER_MAX_EVENTS: usize = 4_096;
 pub const DELTA_GATHER_MS: u64 = 25;
 /// A delta that has grown to this many bytes of JSON waits no longer.
 pub const DELTA_TARGET_BYTES: usize = 16 * 1024;
+/// Text that is longer is written as several deltas: each fits an event, however its JSON escapes it.
+pub const TEXT_MAX_BYTES: usize = 32 * 1024;
 /// How long a session waits for the offers of runs that an earlier process of its producer left
 /// open: those it does not name when it attaches are lost.
 pub const TAKE_OVER_GATHER_MS: u64 = 50;

@@ -12,10 +12,11 @@ use std::collections::VecDeque;
 use durable_sessions_protocol::error::{ErrorCode, Problem};
 use durable_sessions_protocol::fold::Node;
 use durable_sessions_protocol::id::{Id, LogId, SessionId};
+use durable_sessions_protocol::limits::EVENT_MAX_BYTES;
 use durable_sessions_protocol::offset::Offset;
 pub use run::{PartName, RunEnd, Started};
 use run::{Phase, Run};
-use unit::{Kind, Unit};
+use unit::{COMPLETION, END, Kind, Unit};
 
 use hand_over::Adopted;
 
@@ -196,13 +197,33 @@ impl Writer {
         if !self.run(run).is_some_and(|run| run.phase.may_write()) {
             return;
         }
-        if event.len() > durable_sessions_protocol::limits::EVENT_MAX_BYTES {
-            let problem = Problem::new(ErrorCode::TooLarge, "the event is over the size limit");
-            return reports.push(Report::WriteRefused { run: run.clone(), problem });
+        if event.len() > EVENT_MAX_BYTES {
+            return self.refuse_large(run, reports);
         }
         self.release(run);
         self.add(run, event);
         self.report_full(reports);
+    }
+
+    fn refuse_large(&mut self, run: &Id, reports: &mut Vec<Report>) {
+        let detail = "the event is over the size limit: send large content as a URL in a part";
+        let problem = Problem::new(ErrorCode::TooLarge, detail);
+        self.write_refused(run, problem, reports);
+    }
+
+    /// Something the run has written is not in the log, and it does not end as if it were.
+    fn write_refused(&mut self, id: &Id, problem: Problem, reports: &mut Vec<Report>) {
+        if let Some(run) = self.runs.iter_mut().find(|run| run.id == *id) {
+            run.refused = Some(problem.code);
+        }
+        let waits = |unit: &Unit| unit.run == *id && unit.kind == COMPLETION && unit.seq.is_none();
+        if let Some(end) = self.units.iter_mut().find(|unit| waits(unit)) {
+            self.bytes = self.bytes.saturating_sub(end.events.len());
+            end.kind = END;
+            end.events = RunEnd::failed(problem.code).to_json(id);
+            self.bytes += end.events.len();
+        }
+        reports.push(Report::WriteRefused { run: id.clone(), problem });
     }
 
     /// Puts an event behind what the run has written.
@@ -227,13 +248,17 @@ impl Writer {
     pub(super) fn end(&mut self, run: &Id, end: RunEnd) {
         let Some(open) = self.runs.iter_mut().find(|open| open.id == *run) else { return };
         let end = match open.phase {
-            Phase::Starting | Phase::Open => end,
+            Phase::Starting | Phase::Open => match (end, open.refused) {
+                (RunEnd::Completed { .. }, Some(code)) => RunEnd::failed(code),
+                (end, _) => end,
+            },
             Phase::Stopped => RunEnd::Stopped,
             Phase::Ending | Phase::Leaving => return,
         };
         open.phase = Phase::Ending;
+        let kind = if matches!(end, RunEnd::Completed { .. }) { COMPLETION } else { END };
         self.release(run);
-        self.push(Unit::new(run.clone(), Kind::End, end.to_json(run)));
+        self.push(Unit::new(run.clone(), kind, end.to_json(run)));
     }
 
     /// The next `publish` frame that may go out, if there is one.

@@ -83,8 +83,8 @@ impl OpenRun {
         self.signal.clone()
     }
 
-    /// Ends it, and returns once that is in the log. After a stop it ends `stopped`, whatever is
-    /// said here.
+    /// Ends it, and returns once that is in the log. After a stop it ends `stopped`, and if a write
+    /// was refused `failed`, whatever is said here. Fails with why a write was refused.
     pub(super) async fn end(mut self, end: RunEnd) -> Result<(), Problem> {
         let (session, run) = (self.session.id().clone(), self.id.clone());
         let (ended, has_ended) = oneshot::channel();

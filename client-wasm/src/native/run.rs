@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use ask::Ask;
 pub use delegate::Delegated;
-use durable_sessions_protocol::error::Problem;
+use durable_sessions_protocol::error::{ErrorCode, Problem};
 use durable_sessions_protocol::fold::Message;
 use durable_sessions_protocol::id::{Id, SessionId};
 use serde_json::{Value, json};
@@ -80,6 +80,16 @@ impl Signal {
         let is_open = matches!(self, Self::Go | Self::Refused(_));
         if is_open {
             *self = Self::Refused(problem);
+        }
+        is_open
+    }
+
+    /// What is written from now on would not be read.
+    pub(super) fn returned(&mut self) -> bool {
+        let is_open = matches!(self, Self::Go);
+        if is_open {
+            let detail = "the run's handler has returned";
+            *self = Self::Gone(Problem::new(ErrorCode::RunEnded, detail));
         }
         is_open
     }

@@ -51,6 +51,7 @@ export class RunObject<A extends App> implements AgentRun<A> {
   #started = deferred<void>();
   #ended = deferred<void>();
   #isGone = false;
+  #isOver = false;
   // Why the last write was refused; all that follow say so.
   #refused: DurableSessionsError | undefined;
   // Of its answer: its id, the part that text goes to, and where the next one is.
@@ -182,12 +183,17 @@ export class RunObject<A extends App> implements AgentRun<A> {
     this.#parts = answer.parts.length;
   }
 
-  /** Ends it, unless it is gone. After a stop it ends `stopped` whatever is said here. @internal */
+  /**
+   * Ends it, unless it is gone. After a stop it ends `stopped`, and if a write was refused `failed`, whatever
+   * is said here. Rejects with why a write was refused. @internal
+   */
   async end(end: End): Promise<void> {
+    this.#isOver = true;
     this.#steers.end();
     this.#awaited.end(failure("run_ended", "the run's handler has returned"));
     if (!this.#isGone) this.#connection.command({ type: "end_run", session: this.session, run: this.id, ...end });
     await this.#ended.promise;
+    if (end.outcome === "completed" && this.#refused) throw this.#refused;
   }
 
   // ---- Details ----
@@ -201,6 +207,7 @@ export class RunObject<A extends App> implements AgentRun<A> {
   #check(): void {
     this.signal.throwIfAborted();
     if (this.#refused) throw this.#refused;
+    if (this.#isOver) throw failure("run_ended", "the run's handler has returned");
   }
 
   async #child<T>(agent: string, work: (child: AgentRun<A>) => T | Promise<T>): Promise<T> {

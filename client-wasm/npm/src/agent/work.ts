@@ -24,7 +24,7 @@ export async function work<A extends App>(connection: Connection<A>, wake: Wake)
     const run = await (wake.run === undefined
       ? claim(connection, session, wake, leaseMs)
       : takeOver(connection, session, wake, wake.run, leaseMs));
-    if (run) await conduct(run, offer.handler).catch(() => {});
+    if (run) await conduct(run, offer.handler).catch(unexpected);
   } finally {
     session.release();
   }
@@ -90,8 +90,10 @@ export async function conduct<A extends App, T>(
     thrown = { error };
     end = { outcome: "failed", json: JSON.stringify(readable(error)) };
   }
-  await run.end(end);
+  const ended = run.end(end);
+  await ended.catch(() => {});
   run.signal.throwIfAborted();
+  await ended;
   if (thrown) throw thrown.error;
   return result!;
 }
@@ -102,6 +104,12 @@ function readable(error: unknown): { code: string; detail?: string } {
   const { name, code, detail } = (error ?? {}) as { name?: unknown; code?: unknown; detail?: unknown };
   if (name !== "RunFailure" || typeof code !== "string") return { code: "failed" };
   return { code, ...(typeof detail === "string" && { detail }) };
+}
+
+// Nobody reads in the log what a handler did not mean to throw: who runs it does here.
+function unexpected(error: unknown): void {
+  const isMeant = error instanceof DurableSessionsError || (error as Error | undefined)?.name === "RunFailure";
+  if (!isMeant) console.error("durable-sessions: a handler threw", error);
 }
 
 function refused(error: unknown): undefined {

@@ -4,7 +4,7 @@ use durable_sessions_protocol::error::{ErrorCode, Problem};
 use durable_sessions_protocol::offset::Offset;
 
 use super::run::{Phase, RunEnd};
-use super::unit::{Kind, Unit};
+use super::unit::{END, Kind, Unit};
 use super::{Report, Writer};
 use crate::core::backoff::Random;
 use crate::core::limits::RETRY_AFTER_MAX_MS;
@@ -71,7 +71,7 @@ impl Writer {
                 }
             }
             Kind::Write => {}
-            Kind::End => {
+            Kind::End { .. } => {
                 self.forget(&unit.run);
                 reports.push(Report::Ended { run: unit.run });
             }
@@ -81,32 +81,30 @@ impl Writer {
     fn settle_refused(&mut self, unit: Unit, problem: Problem, reports: &mut Vec<Report>) {
         match (unit.kind, problem.code) {
             // The server ended it in the meantime: that is what was asked for.
-            (Kind::End, ErrorCode::RunEnded) => {
+            (Kind::End { .. }, ErrorCode::RunEnded) => {
                 self.forget(&unit.run);
                 reports.push(Report::Ended { run: unit.run });
             }
-            (Kind::End, ErrorCode::RunStopped) if !unit.is_stopped_end() => {
+            (Kind::End { .. }, ErrorCode::RunStopped) if !unit.is_stopped_end() => {
                 let end = RunEnd::Stopped.to_json(&unit.run);
-                self.push(Unit::new(unit.run, Kind::End, end));
+                self.push(Unit::new(unit.run, END, end));
             }
-            (Kind::End, code) if !unit.is_plain_end() && code != ErrorCode::NotOwner => {
+            (Kind::End { .. }, code) if !unit.is_plain_end() && code != ErrorCode::NotOwner => {
                 // Its result or error is not acceptable; the run still has to end.
                 let end = RunEnd::Failed { error: None }.to_json(&unit.run);
                 reports.push(Report::WriteRefused { run: unit.run.clone(), problem });
-                self.push(Unit::new(unit.run, Kind::End, end));
+                self.push(Unit::new(unit.run, END, end));
             }
             (Kind::Write, ErrorCode::RunStopped | ErrorCode::RunEnded) => {
                 self.stop(unit.run.as_str(), reports);
             }
             (Kind::Write, ErrorCode::NotOwner | ErrorCode::NotFound)
-            | (Kind::Start | Kind::End, _) => {
+            | (Kind::Start | Kind::End { .. }, _) => {
                 self.forget(&unit.run);
                 self.drop_unsent(unit.run.as_str());
                 reports.push(Report::RunRefused { run: unit.run, problem });
             }
-            (Kind::Write, _) => {
-                reports.push(Report::WriteRefused { run: unit.run, problem });
-            }
+            (Kind::Write, _) => self.write_refused(&unit.run, problem, reports),
         }
     }
 
@@ -132,5 +130,151 @@ impl Writer {
         self.bytes = self.bytes.saturating_sub(unit.events.len());
         self.events = self.events.saturating_sub(unit.count);
         Some(unit)
+    }
+}
+
+#[cfg(test)]
+#[cfg(not(target_arch = "wasm32"))]
+mod tests {
+    use durable_sessions_protocol::id::{Id, LogId, SessionId};
+    use durable_sessions_protocol::limits::EVENT_MAX_BYTES;
+    use serde_json::Value;
+
+    use super::super::{PartName, Started};
+    use super::*;
+
+    fn run() -> Id {
+        Id::parse("r").unwrap()
+    }
+
+    /// Writes with one open run.
+    fn writer() -> Writer {
+        let mut writer = Writer::new(Id::parse("p").unwrap());
+        writer.granted(1, 0, &mut Vec::new());
+        let agent = Id::parse("bot").unwrap();
+        let (in_reply_to, parent, lease_ms) = (None, None, None);
+        let started = Started { run: run(), agent, in_reply_to, parent, lease_ms };
+        writer.start(&started, &mut Vec::new());
+        assert_eq!(sent(&mut writer, 0).unwrap()[0]["kind"], "run.started");
+        writer.acked(0, Offset::ZERO, &mut Vec::new());
+        writer
+    }
+
+    /// The events of the next publish, if one may go out now; as a request of this number.
+    fn sent(writer: &mut Writer, request: u64) -> Option<Value> {
+        let (session, log) = (SessionId::parse("s").unwrap(), LogId::parse("l").unwrap());
+        let frame = writer.transmit(1_000, request, &session, &log)?.end();
+        let mut frame: Value = serde_json::from_str(&frame).unwrap();
+        Some(frame["events"].take())
+    }
+
+    fn data(writer: &mut Writer, bytes: usize) -> Vec<Report> {
+        let mut reports = Vec::new();
+        let data = "x".repeat(bytes);
+        let event = format!(r#"{{"kind":"data","name":"n","run":"r","data":"{data}"}}"#);
+        writer.write(&run(), event, &mut reports);
+        reports
+    }
+
+    fn refuse(writer: &mut Writer, request: u64, code: ErrorCode) -> Vec<Report> {
+        let mut reports = Vec::new();
+        let problem = Problem::new(code, "no");
+        writer.refused(request, problem, 1_000, &mut Random::new(5), &mut reports);
+        reports
+    }
+
+    const DONE: RunEnd = RunEnd::Completed { data: None };
+
+    #[test]
+    fn a_run_is_completed_when_what_it_wrote_is_in_the_log() {
+        let mut writer = writer();
+        data(&mut writer, 10);
+        assert!(sent(&mut writer, 1).is_some());
+        writer.end(&run(), DONE);
+        assert_eq!(sent(&mut writer, 2), None, "its write is not answered");
+        writer.cut();
+        writer.granted(1, 1, &mut Vec::new());
+        assert_eq!(sent(&mut writer, 3).unwrap()[0]["kind"], "data");
+        assert_eq!(sent(&mut writer, 4), None, "nor on another connection");
+        writer.acked(3, Offset::ZERO.next(), &mut Vec::new());
+        assert_eq!(sent(&mut writer, 5).unwrap()[0]["outcome"], "completed");
+    }
+
+    #[test]
+    fn another_end_waits_for_nothing() {
+        for end in [RunEnd::Failed { error: None }, RunEnd::Stopped] {
+            let mut writer = writer();
+            data(&mut writer, 10);
+            assert!(sent(&mut writer, 1).is_some());
+            writer.end(&run(), end);
+            assert_eq!(sent(&mut writer, 2).unwrap()[0]["kind"], "run.ended");
+        }
+    }
+
+    #[test]
+    fn a_run_whose_write_is_refused_has_failed() {
+        for ends_before in [false, true] {
+            let mut writer = writer();
+            data(&mut writer, 10);
+            assert!(sent(&mut writer, 1).is_some());
+            if ends_before {
+                writer.end(&run(), DONE);
+            }
+            let reports = refuse(&mut writer, 1, ErrorCode::Invalid);
+            assert!(matches!(reports[..], [Report::WriteRefused { .. }]), "{reports:?}");
+            if !ends_before {
+                writer.end(&run(), DONE);
+            }
+            let end = sent(&mut writer, 2).unwrap();
+            assert_eq!(
+                (&end[0]["outcome"], &end[0]["error"]["code"]),
+                (&"failed".into(), &"invalid".into())
+            );
+            assert_eq!(writer.bytes, end[0].to_string().len(), "what it counts is what it holds");
+        }
+    }
+
+    #[test]
+    fn a_run_that_writes_too_much_at_once_has_failed() {
+        let mut writer = writer();
+        let reports = data(&mut writer, EVENT_MAX_BYTES);
+        assert!(matches!(reports[..], [Report::WriteRefused { .. }]), "{reports:?}");
+        writer.end(&run(), DONE);
+        assert_eq!(sent(&mut writer, 1).unwrap()[0]["error"]["code"], "too_large");
+    }
+
+    #[test]
+    fn a_stop_that_refuses_a_write_is_how_a_completed_run_ends() {
+        let mut writer = writer();
+        data(&mut writer, 10);
+        assert!(sent(&mut writer, 1).is_some());
+        writer.end(&run(), DONE);
+        refuse(&mut writer, 1, ErrorCode::RunStopped);
+        assert_eq!(sent(&mut writer, 2).unwrap()[0]["outcome"], "completed");
+        refuse(&mut writer, 2, ErrorCode::RunStopped);
+        assert_eq!(sent(&mut writer, 3).unwrap()[0]["outcome"], "stopped");
+    }
+
+    #[test]
+    fn long_text_is_written_in_pieces_that_fit_whatever_it_says() {
+        for unit in ["x", "\u{1}", "é", "🦀"] {
+            let mut writer = writer();
+            let text = format!("a{}", unit.repeat(300 * 1024 / unit.len()));
+            let to = PartName { message: run(), part: 0, part_type: "text".into() };
+            let mut reports = Vec::new();
+            writer.append(0, &run(), &to, &text, &mut reports);
+            reports.retain(|report| *report != Report::Full);
+            assert_eq!(reports, []);
+            let mut read = String::new();
+            for request in 1.. {
+                let Some(events) = sent(&mut writer, request) else { break };
+                for event in events.as_array().unwrap() {
+                    assert!(event.to_string().len() <= EVENT_MAX_BYTES);
+                    read.push_str(event["text"].as_str().unwrap());
+                }
+                writer.acked(request, Offset::ZERO, &mut Vec::new());
+            }
+            assert!(read == text, "{unit:?}");
+        }
     }
 }

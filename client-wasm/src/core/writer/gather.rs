@@ -1,18 +1,34 @@
 //! Joining small pieces of text: a model's tokens come faster than a log needs to tell of them.
 
-use durable_sessions_protocol::error::{ErrorCode, Problem};
 use durable_sessions_protocol::id::Id;
 use durable_sessions_protocol::limits::EVENT_MAX_BYTES;
 
 use super::run::PartName;
-use super::unit::{Tail, Unit};
+use super::unit::{COMPLETION, Tail, Unit};
 use super::{Report, Stand, Writer};
-use crate::core::limits::{DELTA_GATHER_MS, WINDOW_MAX_PUBLISHES};
+use crate::core::limits::{DELTA_GATHER_MS, TEXT_MAX_BYTES, WINDOW_MAX_PUBLISHES};
 
 impl Writer {
     /// Takes more text of a run's part. It grows the delta that waits, or is one itself, which
     /// waits when another was sent just before.
     pub(in crate::core) fn append(
+        &mut self,
+        now: u64,
+        run: &Id,
+        to: &PartName,
+        text: &str,
+        reports: &mut Vec<Report>,
+    ) {
+        let mut rest = text;
+        while rest.len() > TEXT_MAX_BYTES {
+            let (piece, more) = rest.split_at(rest.floor_char_boundary(TEXT_MAX_BYTES));
+            self.append_piece(now, run, to, piece, reports);
+            rest = more;
+        }
+        self.append_piece(now, run, to, rest, reports);
+    }
+
+    fn append_piece(
         &mut self,
         now: u64,
         run: &Id,
@@ -29,8 +45,7 @@ impl Writer {
         }
         let event = to.delta(run, text);
         if event.len() > EVENT_MAX_BYTES {
-            let problem = Problem::new(ErrorCode::TooLarge, "the event is over the size limit");
-            return reports.push(Report::WriteRefused { run: run.clone(), problem });
+            return self.refuse_large(run, reports);
         }
         self.release(run);
         let tail = Tail { to: to.clone(), bytes: event.len() };
@@ -67,7 +82,10 @@ impl Writer {
         if placed >= WINDOW_MAX_PUBLISHES {
             return None;
         }
-        let is_due = |unit: &Unit| unit.held_until.is_none_or(|until| until <= now);
+        let is_due = |unit: &Unit| {
+            unit.held_until.is_none_or(|until| until <= now)
+                && (unit.kind != COMPLETION || !self.is_unanswered(&unit.run))
+        };
         let index = self.units.iter().skip(placed).position(is_due)?;
         let mut unit = self.units.remove(placed + index)?;
         unit.seq = Some(self.next_seq);
@@ -91,6 +109,11 @@ impl Writer {
             return None;
         }
         self.units.iter().filter_map(|unit| unit.held_until).min()
+    }
+
+    /// Whether something of a run has a place in the stream and no answer.
+    fn is_unanswered(&self, run: &Id) -> bool {
+        self.units.iter().take(self.placed()).any(|unit| unit.run == *run)
     }
 
     /// How many publishes have a place in the stream: the first ones.

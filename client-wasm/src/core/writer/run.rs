@@ -1,5 +1,6 @@
 //! A run of this process, from its start to its acknowledged end.
 
+use durable_sessions_protocol::error::ErrorCode;
 use durable_sessions_protocol::id::Id;
 use durable_sessions_protocol::limits::EVENT_MAX_BYTES;
 use durable_sessions_protocol::quote::write_string;
@@ -55,11 +56,13 @@ pub(super) struct Run {
     pub(super) phase: Phase,
     /// A delta was sent so shortly before this time that the next one waits for more until then.
     pub(super) gathers_until: u64,
+    /// Why something it wrote is not in the log, so that it has not done its work.
+    pub(super) refused: Option<ErrorCode>,
 }
 
 impl Run {
     pub(super) const fn new(id: Id, phase: Phase) -> Self {
-        Self { id, phase, gathers_until: 0 }
+        Self { id, phase, gathers_until: 0, refused: None }
     }
 }
 
@@ -143,9 +146,16 @@ impl RunEnd {
         }
         event.push('}');
         if event.len() > EVENT_MAX_BYTES {
-            let error = Some("{\"code\":\"too_large\"}".to_owned());
-            return Self::Failed { error }.to_json(run);
+            return Self::failed(ErrorCode::TooLarge).to_json(run);
         }
         event
+    }
+
+    /// For a reason of this library's.
+    pub(super) fn failed(code: ErrorCode) -> Self {
+        let mut error = String::from("{\"code\":");
+        write_string(&mut error, code.as_str());
+        error.push('}');
+        Self::Failed { error: Some(error) }
     }
 }

@@ -37,8 +37,14 @@ pub(super) struct Tail {
 pub(super) enum Kind {
     Start,
     Write,
-    End,
+    End {
+        /// Whether the run has done its work, which is true once all it wrote is in the log.
+        completes: bool,
+    },
 }
+
+pub(super) const COMPLETION: Kind = Kind::End { completes: true };
+pub(super) const END: Kind = Kind::End { completes: false };
 
 impl Unit {
     pub(super) const fn new(run: Id, kind: Kind, events: String) -> Self {

@@ -19,7 +19,7 @@ pub(in crate::native) struct RunLink {
     pub(in crate::native) signal: watch::Sender<Signal>,
 }
 
-/// Whether a run's end is in the log.
+/// Whether a run's end is in the log, with all that it wrote before it.
 pub(in crate::native) type Ended = Result<(), Problem>;
 
 #[derive(Debug, Default)]
@@ -32,13 +32,16 @@ struct Open {
     signal: watch::Sender<Signal>,
     ended: Option<oneshot::Sender<Ended>>,
     left: Option<oneshot::Sender<()>>,
+    /// Why something it wrote is not in the log.
+    refused: Option<Problem>,
 }
 
 impl Runs {
     pub(super) fn start(&mut self, session: &SessionId, run: &Id, link: RunLink) {
         let RunLink { started, signal } = link;
         let session = session.clone();
-        let open = Open { session, started: Some(started), signal, ended: None, left: None };
+        let (started, ended, left, refused) = (Some(started), None, None, None);
+        let open = Open { session, started, signal, ended, left, refused };
         self.0.insert(run.clone(), open);
     }
 
@@ -46,6 +49,7 @@ impl Runs {
         // A run that is not known any more was lost, and its handler has been told; dropping
         // `ended` says the same.
         if let Some(open) = self.0.get_mut(run) {
+            open.signal.send_if_modified(Signal::returned);
             open.ended = Some(ended);
         }
     }
@@ -79,7 +83,8 @@ impl Runs {
                 }
             }
             Output::WriteRefused { run, problem, .. } => {
-                if let Some(open) = self.0.get(&run) {
+                if let Some(open) = self.0.get_mut(&run) {
+                    open.refused = Some(problem.clone());
                     open.signal.send_if_modified(|signal| signal.write_refused(problem));
                 }
             }
@@ -100,9 +105,9 @@ impl Runs {
                 }
             }
             Output::RunEnded { run, .. } => {
-                let ended = self.0.remove(&run).and_then(|open| open.ended);
-                if let Some(ended) = ended {
-                    let _ = ended.send(Ok(()));
+                let Some(open) = self.0.remove(&run) else { return };
+                if let Some(ended) = open.ended {
+                    let _ = ended.send(open.refused.map_or(Ok(()), Err));
                 }
             }
             _ => {}
