@@ -1,5 +1,6 @@
 // From an input that is offered to the end of the run that claimed it.
 import { DurableSessionsError, type ErrorCode } from "../errors.js";
+import { call } from "../schedule.js";
 import type { App } from "../types.js";
 import type { Connection, Wake } from "./connection.js";
 import { stateOf } from "./history.js";
@@ -109,7 +110,7 @@ function readable(error: unknown): { code: string; detail?: string } {
 // Nobody reads in the log what a handler did not mean to throw: who runs it does here.
 function unexpected(error: unknown): void {
   const isMeant = error instanceof DurableSessionsError || (error as Error | undefined)?.name === "RunFailure";
-  if (!isMeant) console.error("durable-sessions: a handler threw", error);
+  if (!isMeant) call(() => { throw error; });
 }
 
 function refused(error: unknown): undefined {
