@@ -17,9 +17,14 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let producer = arguments.next().map(|name| Id::parse(&name)).transpose()?;
     let client = Client::connect(&url, Options::agent("desk"))?;
     let offer = Serve { producer, ..Serve::default() };
-    let desk = client.serve("assistant", offer.clone(), desk);
-    let clerk = client.serve("clerk", offer, clerk);
-    tokio::signal::ctrl_c().await?;
+    let mut desk = client.serve("assistant", offer.clone(), desk);
+    let mut clerk = client.serve("clerk", offer, clerk);
+    tokio::select! {
+        // It ends by itself only if the server will not have it.
+        ended = &mut desk => ended?,
+        ended = &mut clerk => ended?,
+        pressed = tokio::signal::ctrl_c() => pressed?,
+    }
     tokio::join!(desk.shutdown(), clerk.shutdown());
     client.close().await;
     Ok(())

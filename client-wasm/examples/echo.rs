@@ -18,6 +18,6 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             }
             Ok(None)
         })
-        .await;
+        .await?;
     Ok(())
 }

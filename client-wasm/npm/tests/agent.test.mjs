@@ -484,7 +484,8 @@ test("an agent connects by itself, as who its client is", async (t) => {
     assert.notEqual(agents.client, own.client);
     assert.equal(agents.group, undefined);
     const offer = { type: "serve", agent: "writer", slots: 3, producer: "worker-1", sessions: ["a", "b-*"] };
-    assert.deepEqual(fake.socket.sent[1], offer);
+    const { request, ...offered } = fake.socket.sent[1];
+    assert.deepEqual([typeof request, offered], ["number", offer]);
     client.close();
     await until(() => fake.sockets.every(({ isClosed }) => isClosed), "its connections are closed");
   }
@@ -579,6 +580,17 @@ test("what cannot be served is said on the console", async (t) => {
   bad("agent/bot", "writer", () => {}, { concurrency: 0 });
   await until(() => said.length === 4);
   assert.deepEqual(said, ["forbidden", "invalid", "invalid", "invalid"]);
+});
+
+test("an offer that the server refuses is said on the console, and stands no more", async (t) => {
+  const said = [];
+  t.mock.method(console, "error", (error) => said.push(error.code));
+  const { client } = await stage(t);
+  const agent = client("agent/bot");
+  agent.serve("assistant", () => {}, { sessions: "not a session" });
+  await until(() => said.length > 0);
+  await until(() => agent.status === "connecting", "its connection is closed");
+  assert.deepEqual(said, ["invalid"]);
 });
 
 test("nothing was an unhandled rejection", () => assert.deepEqual(rejections, []));

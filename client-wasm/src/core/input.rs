@@ -230,7 +230,8 @@ pub enum Input<N> {
         /// The run.
         run: Id,
     },
-    /// Offer to work on an agent's input; offered again on every connection. 0 slots withdraw.
+    /// Offer to work on an agent's input; offered again on every connection until it is refused
+    /// ([`Output::ServeRefused`](super::Output::ServeRefused)). 0 slots withdraw.
     #[cfg(any(not(target_arch = "wasm32"), feature = "agent"))]
     Serve {
         /// Whose input.

@@ -102,6 +102,9 @@ enum Asked {
     Here(Sending, SessionId),
     /// Another tab, by its own number.
     Tab(Id, u64),
+    /// An offer to work for this agent.
+    #[cfg(any(not(target_arch = "wasm32"), feature = "agent"))]
+    Offer(Id),
 }
 
 impl<N: Node + Clone> Client<N> {
@@ -143,9 +146,11 @@ impl<N: Node + Clone> Client<N> {
             self.cut();
         }
         self.transmit(now);
-        if let Some(Link::Socket(socket)) = after {
+        if let Some(Link::Socket(_)) = after {
+            // Offers come after the attaches: those name the open runs, which hold some of the slots.
+            #[cfg(any(not(target_arch = "wasm32"), feature = "agent"))]
             if has_changed {
-                self.serve_again(socket);
+                self.offer(None);
             }
             let has_room = self.sessions.iter().all(|session| session.outbox.is_empty());
             if has_changed || (self.has_left_acts && has_room) {

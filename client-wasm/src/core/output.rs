@@ -287,6 +287,14 @@ pub enum Output<N> {
         /// answer with [`Input::TakeOver`](super::Input::TakeOver) instead of a new run.
         run: Option<Id>,
     },
+    /// The server will not have an offer to work, which is forgotten: no input comes of it.
+    #[cfg(any(not(target_arch = "wasm32"), feature = "agent"))]
+    ServeRefused {
+        /// Whose input.
+        agent: Id,
+        /// Why.
+        problem: Problem,
+    },
     /// A run's start is in the log: its handler may begin.
     #[cfg(any(not(target_arch = "wasm32"), feature = "agent"))]
     RunStarted {

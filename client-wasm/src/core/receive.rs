@@ -96,6 +96,8 @@ impl<N: Node + Clone> Client<N> {
         let (sending, session) = match asked.asked {
             Asked::Here(sending, session) => (sending, session),
             Asked::Tab(tab, request) => return self.answer_tab(&tab, request, frame),
+            #[cfg(any(not(target_arch = "wasm32"), feature = "agent"))]
+            Asked::Offer(agent) => return self.offered(agent, request, frame_type, frame),
         };
         let found = find(&mut self.sessions, session.as_str());
         let Some(session) = found else { return };

@@ -4,6 +4,7 @@ use durable_sessions_protocol::id::{Id, SessionId};
 use durable_sessions_protocol::limits::WAKE_OFFER_MS;
 
 use super::frames::{Frame, strings};
+use super::session::Requests;
 
 /// All offers of this client.
 #[derive(Debug, Default)]
@@ -27,6 +28,8 @@ struct Offer {
     sessions: Vec<String>,
     slots: u32,
     producer: Option<Id>,
+    /// The last `serve` that said so.
+    request: u64,
     busy: Vec<Busy>,
     /// Wakes that came before a slot was free, or while their input was in hand: the server may
     /// know of a run's end earlier than this side knows of its ack. At most as many as slots.
@@ -86,6 +89,7 @@ impl Serve {
                 sessions,
                 slots,
                 producer,
+                request: 0,
                 busy: Vec::new(),
                 waiting: Vec::new(),
             }),
@@ -97,13 +101,33 @@ impl Serve {
         self.offers.iter().any(|offer| offer.producer.as_ref() == Some(producer))
     }
 
-    /// The `serve` frames of a new connection, or of one agent.
-    pub(super) fn frames(&self, agent: Option<&Id>) -> Vec<String> {
+    /// The `serve` frames of a new connection, or of one agent; each with its agent and request.
+    pub(super) fn frames(
+        &mut self,
+        agent: Option<&Id>,
+        requests: &mut Requests,
+    ) -> Vec<(Id, u64, String)> {
         self.offers
-            .iter()
+            .iter_mut()
             .filter(|offer| agent.is_none_or(|agent| offer.agent == *agent))
-            .map(Offer::frame)
+            .map(|offer| {
+                offer.request = requests.next();
+                (offer.agent.clone(), offer.request, offer.frame())
+            })
             .collect()
+    }
+
+    /// The server will not have an offer, which is withdrawn. `false`: it was withdrawn before, or
+    /// another has taken its place.
+    pub(super) fn refused(&mut self, agent: &Id, request: u64) -> bool {
+        let offer = self.offers.iter_mut().find(|offer| offer.agent == *agent);
+        let Some(offer) = offer.filter(|offer| offer.request == request && offer.slots > 0) else {
+            return false;
+        };
+        offer.sessions.clear();
+        offer.waiting.clear();
+        offer.slots = 0;
+        true
     }
 
     /// An input is offered. Says whether to work on it now.
@@ -190,7 +214,10 @@ impl Offer {
 
     fn frame(&self) -> String {
         let mut frame = Frame::new("serve");
-        frame.text("agent", self.agent.as_str()).number("slots", u64::from(self.slots));
+        frame
+            .number("request", self.request)
+            .text("agent", self.agent.as_str())
+            .number("slots", u64::from(self.slots));
         if let Some(producer) = &self.producer {
             frame.text("producer", producer.as_str());
         }

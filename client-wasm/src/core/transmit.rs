@@ -12,14 +12,6 @@ use super::tabs::Link;
 use super::{Asked, Client, Pending};
 
 impl<N: Node + Clone> Client<N> {
-    /// A socket is live. Offers come after the attaches: those name the open runs, which hold some
-    /// of the slots.
-    pub(super) fn serve_again(&mut self, socket: u32) {
-        for text in self.serve.frames(None) {
-            self.outputs.push_back(Output::Transmit { socket, text });
-        }
-    }
-
     /// Sends what may be sent.
     pub(super) fn transmit(&mut self, now: u64) {
         let Some(link) = self.link() else { return };

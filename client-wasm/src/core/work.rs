@@ -7,9 +7,10 @@
 use durable_sessions_protocol::fold::Node;
 use durable_sessions_protocol::id::{Id, SessionId};
 
+use super::frames::problem;
 use super::limits::TAKE_OVER_GATHER_MS;
 use super::serve::Wake;
-use super::{Client, Follow, Input, Output, closed, writer};
+use super::{Asked, Client, Follow, Input, Output, Pending, closed, writer};
 
 impl<N: Node + Clone> Client<N> {
     pub(super) fn work(&mut self, now: u64, input: Input<N>) {
@@ -54,11 +55,7 @@ impl<N: Node + Clone> Client<N> {
             }
             Input::Serve { agent, sessions, slots, producer } => {
                 self.serve.offer(agent.clone(), sessions, slots, producer);
-                if let Some(socket) = self.connection.live_socket() {
-                    for text in self.serve.frames(Some(&agent)) {
-                        self.outputs.push_back(Output::Transmit { socket, text });
-                    }
-                }
+                self.offer(Some(&agent));
                 if !self.has_ended {
                     self.start(now);
                 }
@@ -98,6 +95,26 @@ impl<N: Node + Clone> Client<N> {
             | Input::Suspend
             | Input::Network { .. } => {}
         }
+    }
+
+    /// Tells the server what is offered for one agent, or on a new connection for all.
+    pub(super) fn offer(&mut self, agent: Option<&Id>) {
+        let Some(socket) = self.connection.live_socket() else { return };
+        for (agent, request, text) in self.serve.frames(agent, &mut self.requests) {
+            self.pending.push(Pending { request, asked: Asked::Offer(agent) });
+            self.outputs.push_back(Output::Transmit { socket, text });
+        }
+    }
+
+    /// The server has answered an offer.
+    pub(super) fn offered(&mut self, agent: Id, request: u64, frame_type: &str, frame: &N) {
+        if frame_type != "refused" || !self.serve.refused(&agent, request) {
+            return;
+        }
+        // The one whose place it should take stands until it is withdrawn.
+        self.offer(Some(&agent));
+        let problem = problem(frame.field("error").as_ref());
+        self.outputs.push_back(Output::ServeRefused { agent, problem });
     }
 
     pub(super) fn wake(&mut self, now: u64, frame: &N) {

@@ -57,7 +57,13 @@ pub(super) struct Driver {
     sessions: Sessions,
     runs: Runs,
     acts: BTreeMap<(SessionId, Id), oneshot::Sender<Result<Receipt, Problem>>>,
-    workers: BTreeMap<Id, mpsc::Sender<Wake>>,
+    workers: BTreeMap<Id, Employed>,
+}
+
+/// A worker, and how it is told.
+struct Employed {
+    wakes: mpsc::Sender<Wake>,
+    refused: oneshot::Sender<Problem>,
 }
 
 impl Driver {
@@ -176,16 +182,16 @@ impl Driver {
                 self.acts.insert((session.clone(), act.id.clone()), reply);
                 self.handle(Input::Send { session, act });
             }
-            Command::Serve { agent, sessions, slots, producer, wakes } => {
+            Command::Serve { agent, sessions, slots, producer, wakes, refused } => {
                 // Of a closed client a worker is told that by the end of its wakes.
                 if !self.is_closed {
-                    self.workers.insert(agent.clone(), wakes);
+                    self.workers.insert(agent.clone(), Employed { wakes, refused });
                     self.handle(Input::Serve { agent, sessions, slots, producer });
                 }
             }
             Command::Withdraw { agent } => {
                 let worker = self.workers.get(&agent);
-                if worker.is_some_and(mpsc::Sender::is_closed) {
+                if worker.is_some_and(|worker| worker.wakes.is_closed()) {
                     self.workers.remove(&agent);
                     let (sessions, slots, producer) = (Vec::new(), 0, None);
                     self.handle(Input::Serve { agent, sessions, slots, producer });
@@ -290,7 +296,13 @@ impl Driver {
                 let wake = Wake::new(agent, session, input, attempt, run, self.handle.clone());
                 if let Some(worker) = worker {
                     // Of one that is gone the wake comes back, and the server offers it again.
-                    let _ = worker.try_send(wake);
+                    let _ = worker.wakes.try_send(wake);
+                }
+            }
+            Output::ServeRefused { agent, problem } => {
+                // Its wakes end with it, and so does its work.
+                if let Some(worker) = self.workers.remove(&agent) {
+                    let _ = worker.refused.send(problem);
                 }
             }
             Output::Session { .. }

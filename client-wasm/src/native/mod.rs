@@ -15,7 +15,7 @@
 //!     }
 //!     Ok(None)
 //! });
-//! worker.await;
+//! worker.await?;
 //! # Ok(())
 //! # }
 //! ```

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use durable_sessions_protocol::error::{ErrorCode, Problem};
 use durable_sessions_protocol::fold::{Message, RunState};
 use durable_sessions_protocol::id::Id;
 use durable_sessions_protocol::limits::WAKE_OFFER_MS;
 use serde_json::Value;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 
@@ -55,11 +56,16 @@ impl Default for Serve {
 }
 
 /// A worker at work. Dropping it withdraws its offer and ends its open runs as failed, without
-/// waiting for that: see [`Worker::shutdown`]. Awaiting it waits until the client is closed, or serves
-/// the agent anew, and its handlers have returned.
+/// waiting for that: see [`Worker::shutdown`].
+///
+/// Awaiting it waits until the client is closed, or serves the agent anew, and its handlers have
+/// returned. It fails when there will be no input: `invalid` for a name that is no agent's and for
+/// sessions that there cannot be, `forbidden` for who is no agent, `rate_limited` for more agents
+/// than a connection serves. While a server cannot be reached, or the connection is closed for good
+/// ([`Client::state`]), it goes on waiting.
 #[derive(Debug)]
 pub struct Worker {
-    task: JoinHandle<()>,
+    task: JoinHandle<Result<(), Problem>>,
     is_ending: watch::Sender<bool>,
 }
 
@@ -70,10 +76,11 @@ impl Drop for Worker {
 }
 
 impl Future for Worker {
-    type Output = ();
+    type Output = Result<(), Problem>;
 
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        Pin::new(&mut self.task).poll(context).map(|_| ())
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        // Who ends the task has dropped the worker.
+        Pin::new(&mut self.task).poll(context).map(|ended| ended.unwrap_or(Ok(())))
     }
 }
 
@@ -83,17 +90,18 @@ impl Worker {
         H: Fn(Run) -> F + Send + Sync + 'static,
         F: Future<Output = Result<Option<Value>, RunError>> + Send + 'static,
     {
-        let agent = Id::parse(agent);
+        let agent = Id::parse(agent).map_err(|error| {
+            Problem::new(ErrorCode::Invalid, format!("`{agent}` is no agent's name: {error}"))
+        });
         let (is_ending, ending) = watch::channel(false);
         let task = tokio::spawn(async move {
-            // An agent of no name has no input.
-            let Ok(agent) = agent else { return };
+            let agent = agent?;
             let leaves_runs = options.producer.is_some();
             let producer = options.producer.clone().unwrap_or_else(random_id);
             let lease = options.lease;
             let worker =
                 Arc::new(Serving { client, agent, producer, leaves_runs, lease, ending, handler });
-            worker.run(options).await;
+            worker.run(options).await
         });
         Self { task, is_ending }
     }
@@ -104,6 +112,9 @@ impl Worker {
     /// next process of that name goes on with them. It waits at most 5 s for a server that does
     /// not answer; runs that have not ended by then end `lost`.
     pub async fn shutdown(mut self) {
+        if self.task.is_finished() {
+            return;
+        }
         self.is_ending.send_replace(true);
         let limit = Duration::from_millis(SHUTDOWN_TIMEOUT_MS);
         let _ = timeout(limit, &mut self.task).await;
@@ -125,16 +136,17 @@ where
     H: Fn(Run) -> F + Send + Sync + 'static,
     F: Future<Output = Result<Option<Value>, RunError>> + Send + 'static,
 {
-    async fn run(self: Arc<Self>, options: Serve) {
+    async fn run(self: Arc<Self>, options: Serve) -> Result<(), Problem> {
         let Serve { sessions, slots, producer, .. } = options;
         // Dropped with the worker, behind its inbox: its offer is withdrawn, and its handlers end.
         let offer = Offer { agent: self.agent.clone(), client: self.client.clone() };
         // The core wakes for no more inputs than there are slots.
         let (wakes, mut inbox) = mpsc::channel(usize::try_from(slots.max(1)).unwrap_or(1));
         let agent = self.agent.clone();
-        let command = Command::Serve { agent, sessions, slots, producer, wakes };
+        let (refused, mut refusal) = oneshot::channel();
+        let command = Command::Serve { agent, sessions, slots, producer, wakes, refused };
         if self.client.commands.send(command).await.is_err() {
-            return;
+            return Ok(());
         }
         let mut working = JoinSet::new();
         loop {
@@ -150,6 +162,7 @@ where
         drop(offer);
         // Each ends its run, or leaves it.
         while working.join_next().await.is_some() {}
+        refusal.try_recv().map_or(Ok(()), Err)
     }
 
     /// Waits until the work is to end.

@@ -36,6 +36,7 @@ mod op {
     pub(super) const WRITER_FULL: u64 = 38;
     pub(super) const WRITER_READY: u64 = 39;
     pub(super) const PRODUCER_FENCED: u64 = 40;
+    pub(super) const SERVE_REFUSED: u64 = 41;
 }
 
 /// What a command of this type says.
@@ -98,7 +99,7 @@ pub(super) fn read(command_type: &str, command: &JsNode) -> Option<Input<JsNode>
     })
 }
 
-/// Adds an output: its number, the session, and then what it is about.
+/// Adds an output: its number, the session or the agent, and then what it is about.
 #[expect(clippy::wildcard_enum_match_arm, reason = "the encoder sorts the outputs")]
 pub(super) fn write(flat: &Flat, output: &Output<JsNode>) {
     match output {
@@ -108,6 +109,10 @@ pub(super) fn write(flat: &Flat, output: &Output<JsNode>) {
             if let Some(run) = run {
                 flat.text(run.as_str());
             }
+        }
+        Output::ServeRefused { agent, problem: reason } => {
+            flat.number(op::SERVE_REFUSED).text(agent.as_str());
+            problem(flat, Some(reason));
         }
         Output::RunStarted { session, run, offset } => {
             flat.number(op::RUN_STARTED).text(session.as_str()).text(run.as_str());

@@ -203,6 +203,7 @@ impl Driver {
             | Output::Refused { .. } => self.listener.tell(&encode(output)),
             #[cfg(feature = "agent")]
             Output::Wake { .. }
+            | Output::ServeRefused { .. }
             | Output::RunStarted { .. }
             | Output::RunRefused { .. }
             | Output::RunStopped { .. }

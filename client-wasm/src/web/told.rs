@@ -121,6 +121,7 @@ pub fn encode(output: &Output<JsNode>) -> Array {
         | Output::Post { .. } => {}
         #[cfg(feature = "agent")]
         Output::Wake { .. }
+        | Output::ServeRefused { .. }
         | Output::RunStarted { .. }
         | Output::RunRefused { .. }
         | Output::RunStopped { .. }

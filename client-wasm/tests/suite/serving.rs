@@ -4,6 +4,7 @@
 
 use crate::sim::conversation::{id, session};
 use durable_sessions_client::core::{Client, Follow, Input, Options, Output, Started};
+use durable_sessions_protocol::error::ErrorCode;
 use serde_json::{Value, json};
 
 /// Tells the core something; answers the frames it sends.
@@ -150,4 +151,33 @@ fn a_run_that_no_worker_takes_over_is_named_no_more() {
     core.handle(100, Input::WakeDone { agent, session: session(), input });
     let again = attach(&mut core);
     assert_eq!(again["producer"], json!({"id": "p", "epoch": 2}));
+}
+
+#[test]
+fn a_refused_offer_is_told_once_and_leaves_nothing_on_offer() {
+    let mut core = core();
+    let offer = |sessions: &[&str]| {
+        let sessions = sessions.iter().map(|&name| name.to_owned()).collect();
+        Input::Serve { agent: id("assistant"), sessions, slots: 1, producer: None }
+    };
+    tell(&mut core, offer(&[]));
+    tell(&mut core, Input::Opened { socket: 1 });
+    hear(&mut core, 1, json!({"type": "welcome", "heartbeat_ms": 15_000, "limits": {}}));
+    let [first, second] = [&["no session"], &["s"]].map(|names| tell(&mut core, offer(names)));
+    let refuse = |core: &mut Client<Value>, frames: &[Value]| {
+        let [serve] = frames else { panic!("{frames:?}") };
+        let error = json!({"code": "invalid"});
+        let frame = json!({"type": "refused", "request": serve["request"], "error": error});
+        core.handle(0, Input::Frame { socket: 1, frame, bytes: 100 });
+        std::iter::from_fn(|| core.poll()).collect::<Vec<_>>()
+    };
+    assert_eq!(refuse(&mut core, &first), [], "another has taken its place");
+    let told = refuse(&mut core, &second);
+    let [Output::Transmit { text, .. }, Output::ServeRefused { agent, problem }] = &told[..] else {
+        panic!("{told:?}")
+    };
+    assert_eq!((agent, problem.code), (&id("assistant"), ErrorCode::Invalid));
+    let withdrawal: Value = serde_json::from_str(text).unwrap();
+    assert_eq!(withdrawal["slots"], 0);
+    assert_eq!(refuse(&mut core, &[withdrawal]), [], "it is withdrawn");
 }

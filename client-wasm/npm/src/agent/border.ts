@@ -42,4 +42,6 @@ export const enum AgentTold {
   WriterReady = 39,
   /** nothing */
   ProducerFenced = 40,
+  /** an agent instead of the session, and then the error */
+  ServeRefused = 41,
 }

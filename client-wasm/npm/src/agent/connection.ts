@@ -192,6 +192,9 @@ export class Connection<A extends App> {
         return session?.setRoom(true);
       case AgentTold.ProducerFenced:
         return this.#log(`another process writes as ${this.#producer} in ${first}`);
+      case AgentTold.ServeRefused:
+        this.#leave(this.#offers.get(first)!);
+        throw errorOf(told, 2)!;
       default:
     }
   }
@@ -210,6 +213,8 @@ export class Connection<A extends App> {
   }
 
   #status(status: ClientStatus, retryAt: number | null, error: DurableSessionsError | null): void {
+    // Closed within a callback of the core, it hears of its own end later.
+    if (this.#isClosed) return;
     if (error) this.#log(`${status}: ${error.message}`);
     this.#setup.onStatus(status, retryAt, error);
   }

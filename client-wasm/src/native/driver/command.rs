@@ -41,6 +41,8 @@ pub(in crate::native) enum Command {
         slots: u32,
         producer: Option<Id>,
         wakes: mpsc::Sender<Wake>,
+        /// Told why the server will not have it.
+        refused: oneshot::Sender<Problem>,
     },
     /// A worker is gone; another may have its place.
     Withdraw {

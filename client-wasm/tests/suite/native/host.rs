@@ -166,8 +166,11 @@ impl Host {
     }
 
     pub(super) async fn user(&self) -> Session {
-        let client = Client::connect(&self.url, Options::user("ann")).unwrap();
-        client.session(&session()).await.unwrap()
+        self.person().session(&session()).await.unwrap()
+    }
+
+    pub(super) fn person(&self) -> Client {
+        Client::connect(&self.url, Options::user("ann")).unwrap()
     }
 
     pub(super) fn agent(&self) -> Client {

@@ -1,6 +1,6 @@
 //! Workers of one client, one after the other.
 
-use durable_sessions_client::native::{Run, RunError, Serve};
+use durable_sessions_client::native::{Run, RunError, Serve, Worker};
 use durable_sessions_protocol::error::ErrorCode;
 use durable_sessions_protocol::fold::RunState;
 use serde_json::Value;
@@ -68,7 +68,7 @@ async fn a_worker_whose_place_is_taken_ends_once_its_handlers_have() {
     let _second = agent.serve("assistant", Serve::default(), answers);
     user.send("more").await.unwrap();
     user.steer(&id(&run), "and ends").await.unwrap();
-    timeout(PATIENCE, first).await.expect("it ends");
+    timeout(PATIENCE, first).await.expect("it ends").unwrap();
     assert_eq!(ended(&user, 0).await, (RunState::Completed, "waits and ends".to_owned()));
     assert_eq!(ended(&user, 1).await, (RunState::Completed, "answered".to_owned()));
 }
@@ -100,9 +100,26 @@ async fn nothing_of_a_closed_client_waits_for_ever() {
     user.send("work").await.unwrap();
     until(&user, |transcript| transcript.runs().first().map(drop)).await;
     agent.close().await;
-    timeout(PATIENCE, worker).await.expect("it ends");
+    timeout(PATIENCE, worker).await.expect("it ends").unwrap();
     let late = agent.serve("assistant", Serve::default(), answers);
-    timeout(PATIENCE, late).await.expect("it ends at once");
+    timeout(PATIENCE, late).await.expect("it ends at once").unwrap();
     let refused = timeout(PATIENCE, agent.session(&session())).await.expect("it is refused");
     assert_eq!(refused.map(drop).unwrap_err().code, ErrorCode::Closed);
+}
+
+/// Why a worker will have no input.
+async fn refusal(worker: Worker) -> ErrorCode {
+    timeout(PATIENCE, worker).await.expect("it says so").unwrap_err().code
+}
+
+#[tokio::test]
+async fn an_offer_that_is_refused_ends_its_worker_with_the_reason() {
+    let host = Host::start().await;
+    let agent = host.agent();
+    let elsewhere = Serve { sessions: vec!["not a session".to_owned()], ..Serve::default() };
+    let worker = agent.serve("assistant", elsewhere, answers);
+    assert_eq!(refusal(worker).await, ErrorCode::Invalid);
+    assert_eq!(refusal(agent.serve("", Serve::default(), answers)).await, ErrorCode::Invalid);
+    let worker = host.person().serve("assistant", Serve::default(), answers);
+    assert_eq!(refusal(worker).await, ErrorCode::Forbidden);
 }
