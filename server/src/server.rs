@@ -28,7 +28,9 @@ pub enum StartError {
     )]
     NotLoopback(SocketAddr),
     /// The address is taken or not this machine's.
-    #[error("cannot listen on {address}: {error}")]
+    #[error(
+        "cannot listen on {address}: {error}; --listen takes another address, and port 0 a free port"
+    )]
     Listen {
         /// What was asked for.
         address: SocketAddr,

@@ -266,7 +266,7 @@ export interface EventsOptions {
   after?: number;
   /** Whether deltas may come joined, as `true`, the default, allows; else each event comes as it is stored. */
   merge?: boolean;
-  /** Ends the iteration. */
+  /** Ends the iteration, which then throws the reason of the signal. */
   signal?: AbortSignal;
 }
 
