@@ -29,5 +29,5 @@ async fn main() {
     let live = state.wait_for(|state| state.status == Status::Live).await;
     live.expect("the client is not closed");
     println!("serving {name} at {server}");
-    worker.await;
+    worker.await.expect("an offer that the server takes");
 }
