@@ -64,8 +64,15 @@ pub struct ConnectionState {
 }
 
 /// Why a URL is none of a server: it is not `http://HOST[:PORT]` or `ws://HOST[:PORT]`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct InvalidUrl(pub(super) String);
+
+// What a `main` that returns it prints.
+impl fmt::Debug for InvalidUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
 
 impl fmt::Display for InvalidUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -83,7 +90,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client of the server at `url`, such as `http://127.0.0.1:8080`. Opens nothing yet.
+    /// A client of the server at `url`, such as `http://127.0.0.1:8787`. Opens nothing yet.
     pub fn connect(url: &str, options: Options) -> Result<Self, InvalidUrl> {
         let address = super::socket::address(url)?;
         let client = options.client.unwrap_or_else(random_id);

@@ -7,7 +7,7 @@
 //! use durable_sessions_client::native::{Client, Options, Serve};
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! let client = Client::connect("http://127.0.0.1:8080", Options::agent("echo"))?;
+//! let client = Client::connect("http://127.0.0.1:8787", Options::agent("echo"))?;
 //! let worker = client.serve("assistant", Serve::default(), async |run| {
 //!     let words = run.input().text.clone();
 //!     for word in words.split_inclusive(' ') {
@@ -37,7 +37,8 @@ pub use session::{Receipt, Session, Updates};
 pub use shared::{SessionState, Update};
 pub use worker::{Serve, Worker};
 
-use durable_sessions_protocol::id::Id;
+pub use durable_sessions_protocol::error::Problem;
+pub use durable_sessions_protocol::id::{Id, SessionId};
 
 /// Acts and publishes that wait for the driver. Beyond it their writers wait.
 const COMMANDS_MAX: usize = 1024;
