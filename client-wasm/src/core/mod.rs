@@ -346,7 +346,7 @@ impl<N: Node + Clone> Client<N> {
             self.connection.stand_down(now, out);
         } else if self.is_started {
             self.connection.start(now, self.tabs.group_id(), out);
-            // What an earlier page left is shown before there is a connection to send it on.
+            // What an earlier page left is shown though there is no connection to send it on.
             if !std::mem::replace(&mut self.has_recovered, true) {
                 self.recover(now);
             }

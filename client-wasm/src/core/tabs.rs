@@ -425,14 +425,11 @@ impl Tabs {
     }
 
     fn lead<N>(&mut self, now: u64, out: &mut VecDeque<Output<N>>) {
-        // Who is granted the lock and never heard of a leader is the first: nobody is left behind.
-        let is_first = self.number == 0 && self.lock == Lock::Held;
-        let pause = if is_first { 0 } else { BEAT_MS };
         self.number += 1;
         self.state = State::Leader {
             number: self.number,
             beat_at: now,
-            known_at: now.saturating_add(pause),
+            known_at: now.saturating_add(BEAT_MS),
             members: Vec::new(),
         };
         self.queue(out);

@@ -205,9 +205,13 @@ export class RunObject<A extends App> implements AgentRun<A> {
   }
 
   #check(): void {
+    this.#checkWritten();
+    if (this.#isOver) throw failure("run_ended", "the run's handler has returned");
+  }
+
+  #checkWritten(): void {
     this.signal.throwIfAborted();
     if (this.#refused) throw this.#refused;
-    if (this.#isOver) throw failure("run_ended", "the run's handler has returned");
   }
 
   async #child<T>(agent: string, work: (child: AgentRun<A>) => T | Promise<T>): Promise<T> {
@@ -264,7 +268,7 @@ export class RunObject<A extends App> implements AgentRun<A> {
     if (!home.room) return;
     while (home.room) await this.#unlessAborted(home.room);
     this.#unawaited = 0;
-    this.#check();
+    this.#checkWritten();
   }
 
   #unlessAborted(room: Promise<void>): Promise<void> {

@@ -206,6 +206,10 @@ async fn serve(stream: TcpStream, state: Arc<Mutex<State>>, mut cuts: watch::Rec
                 let Some(Ok(message)) = message else { break };
                 let Message::Text(text) = message else { continue };
                 let mut state = state.lock().unwrap();
+                if !state.server.knows(number) {
+                    // It has crashed, and this is not told yet.
+                    break;
+                }
                 state.step(|server, now| server.take(now, number, &text));
             }
             Some(frame) = frames.recv() => {
