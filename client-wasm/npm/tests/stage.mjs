@@ -4,6 +4,10 @@ import { connect } from "./package.mjs";
 import { server } from "./program.mjs";
 import { until } from "./server.mjs";
 
+/** What no test may leave behind, of this file's process. */
+export const rejections = [];
+process.on("unhandledRejection", (reason) => rejections.push(reason));
+
 /** A server of this test's own, somebody who talks in the session `s`, and an agent's client. */
 export async function stage(t) {
   const { url, ...rest } = await server(t);

@@ -22,6 +22,7 @@ mod output;
 pub(crate) mod read;
 mod reader;
 mod receive;
+mod recovery;
 mod relay;
 #[cfg_attr(all(target_arch = "wasm32", not(feature = "agent")), path = "absent/serve.rs")]
 mod serve;
@@ -42,7 +43,7 @@ use connection::Connection;
 use durable_sessions_protocol::close::REPLACED;
 use durable_sessions_protocol::error::{ErrorCode, Problem};
 use durable_sessions_protocol::fold::Node;
-use durable_sessions_protocol::id::{Id, LogId, SessionId};
+use durable_sessions_protocol::id::{Id, SessionId};
 use durable_sessions_protocol::limits::EVENT_MAX_BYTES;
 use durable_sessions_protocol::offset::Position;
 use frames::Frame;
@@ -157,13 +158,7 @@ impl<N: Node + Clone> Client<N> {
                 self.recover(now);
             }
         }
-        if self.recover_at.take_if(|at| now >= *at).is_some() {
-            self.has_left_acts = false;
-            self.outputs.push_back(Output::Recover);
-            // A tab may die before a leader has heard that it is there.
-            self.recover_at =
-                self.tabs.leads().then(|| now.saturating_add(limits::RECOVER_EVERY_MS));
-        }
+        self.look(now);
         self.publish(now, has_changed);
     }
 
@@ -363,13 +358,6 @@ impl<N: Node + Clone> Client<N> {
         self.connection.live_socket().map(Link::Socket).or_else(|| self.tabs.link())
     }
 
-    /// Looks for what tabs that are gone have left, as soon as it is known which are.
-    fn recover(&mut self, now: u64) {
-        if self.taking.keeps {
-            self.recover_at = self.tabs.known_at().map(|at| at.max(now));
-        }
-    }
-
     fn timed_out(&mut self, now: u64) {
         self.connection.timed_out(now, &mut self.outputs);
         for tab in self.tabs.timed_out(now, &mut self.outputs) {
@@ -407,20 +395,6 @@ impl<N: Node + Clone> Client<N> {
         if let Err(problem) = taken {
             self.outputs.push_back(Output::Refused { session: id, id: act_id, problem });
             forget_done(&mut self.sessions);
-        }
-    }
-
-    /// An act that was taken in before. What is said of it goes to whoever still waits for it.
-    fn resend(&mut self, now: u64, session: SessionId, id: Id, log: Option<LogId>, event: String) {
-        let taking = self.taking;
-        // Those behind one that found no room do not overtake it.
-        if self.has_left_acts {
-            return;
-        }
-        let Some((session, out)) = self.open(now, &session) else { return };
-        if let Err(problem) = session.take(id, log, event, true, taking, out) {
-            // It is still stored, for when there is room.
-            self.has_left_acts |= problem.code == ErrorCode::OutboxFull;
         }
     }
 

@@ -19,23 +19,12 @@ impl Writer {
         text: &str,
         reports: &mut Vec<Report>,
     ) {
-        let mut rest = text;
-        while rest.len() > TEXT_MAX_BYTES {
-            let (piece, more) = rest.split_at(rest.floor_char_boundary(TEXT_MAX_BYTES));
-            self.append_piece(now, run, to, piece, reports);
-            rest = more;
+        let mut text = text;
+        while text.len() > TEXT_MAX_BYTES {
+            let (piece, rest) = text.split_at(text.floor_char_boundary(TEXT_MAX_BYTES));
+            self.append(now, run, to, piece, reports);
+            text = rest;
         }
-        self.append_piece(now, run, to, rest, reports);
-    }
-
-    fn append_piece(
-        &mut self,
-        now: u64,
-        run: &Id,
-        to: &PartName,
-        text: &str,
-        reports: &mut Vec<Report>,
-    ) {
         let Some(open) = self.run(run).filter(|run| run.phase.may_write()) else { return };
         let gathers_until = open.gathers_until;
         let last = self.units.iter_mut().rev().find(|unit| unit.run == *run);
@@ -84,7 +73,7 @@ impl Writer {
         }
         let is_due = |unit: &Unit| {
             unit.held_until.is_none_or(|until| until <= now)
-                && (unit.kind != COMPLETION || !self.is_unanswered(&unit.run))
+                && (unit.kind != COMPLETION || !self.is_unanswered(placed, &unit.run))
         };
         let index = self.units.iter().skip(placed).position(is_due)?;
         let mut unit = self.units.remove(placed + index)?;
@@ -111,9 +100,9 @@ impl Writer {
         self.units.iter().filter_map(|unit| unit.held_until).min()
     }
 
-    /// Whether something of a run has a place in the stream and no answer.
-    fn is_unanswered(&self, run: &Id) -> bool {
-        self.units.iter().take(self.placed()).any(|unit| unit.run == *run)
+    /// Whether something of a run is among those that have a place in the stream and no answer.
+    fn is_unanswered(&self, placed: usize, run: &Id) -> bool {
+        self.units.iter().take(placed).any(|unit| unit.run == *run)
     }
 
     /// How many publishes have a place in the stream: the first ones.
