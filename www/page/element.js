@@ -43,7 +43,7 @@ export function setRun(element, run) {
   setData(element, "parent", run?.parent);
 }
 
-/** What comes in word by word is not read out word by word: most screen readers pay no heed to `aria-busy`. */
+/** What comes in word by word is not to be read out word by word, and `aria-busy` is not relied on alone. */
 export function setStreaming(element, isStreaming) {
   element.setAttribute("aria-busy", String(isStreaming));
   if (isStreaming) element.setAttribute("aria-live", "off");
